@@ -109,6 +109,19 @@ def test_files_are_those_of_the_shell(tmp_path: Path, method: Any) -> None:
             assert mine.header[key] == theirs.header[key]
 
 
+def test_ties_stand_in_the_table(tmp_path: Path) -> None:
+    """As in that of files, with the label that is written where labels are tied."""
+    paths = [tmp_path / f"r{i}.nii.gz" for i in range(2)]
+    for image, path in zip(images()[:2], paths, strict=True):
+        nib.save(image, path)
+    asked: dict[str, Any] = {"labels": NAMES, "undecided": 9}
+    fastfuse.fuse_files(paths, tmp_path / "a.nii.gz", method="majority", **asked)
+    fastfuse.majority_vote(images()[:2], **asked).save(tmp_path / "b.nii.gz", like=paths[0])
+    a, b = ((tmp_path / f"{name}.tsv").read_text() for name in "ab")
+    assert a == b
+    assert "undecided" in a
+
+
 def test_a_fusion_of_files_knows_its_place(tmp_path: Path) -> None:
     for i, image in enumerate(images()):
         nib.save(image, tmp_path / f"r{i}.nii.gz")

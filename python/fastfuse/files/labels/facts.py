@@ -16,6 +16,7 @@ from ..facts import millilitres
 from ..job import Inputs
 from .job import LabelJob
 
+UNDECIDED = "undecided"
 MOST_LABELS = 32  # whose confusion matrices a sidecar holds
 
 
@@ -116,6 +117,13 @@ def _undecided(fusion: LabelFusion, label_map: NDArray[Any], voxel_ml: float) ->
         return {}
     voxels = int(np.count_nonzero(label_map == fusion.undecided))
     return {"undecided": {"label": fusion.undecided, "voxels": voxels, "ml": millilitres(voxels, voxel_ml)}}
+
+
+def labels_held(fusion: LabelFusion, facts: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Return each label that a map of the consensus holds, with its name: of ties too, where there are any."""
+    labels = list(zip(fusion.labels, names_of(fusion), strict=True))
+    tied = facts.get("undecided", {})
+    return sorted([*labels, (tied["label"], UNDECIDED)]) if tied.get("voxels") else labels
 
 
 def names_of(fusion: LabelFusion) -> list[str]:

@@ -28,7 +28,7 @@ from ..native.facts import with_facts
 from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
 from .datasets import namings_of
-from .facts import names_of, sidecar_of_labels
+from .facts import labels_held, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
 from .networks import fuse_networks
@@ -36,7 +36,6 @@ from .pictures import label_pictures
 
 Say = Callable[[str], None]
 FuseMaps = Callable[..., tuple[LabelFusion, list[str]]]  # takes what fuse_maps takes
-UNDECIDED = "undecided"
 WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
     "save_label": "the consensus is a label map already",
@@ -106,9 +105,7 @@ def label_files_by(
     sidecar = sidecar_of_labels(
         fusion, job, inputs, _recorded(job, asked, options, fusion), names.colours, images[0][1], remarks
     )
-    labels = list(zip(fusion.labels, names_of(fusion), strict=True))
-    if sidecar.get("undecided", {}).get("voxels"):
-        labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
+    labels = labels_held(fusion, sidecar)
     sidecar |= more or {}
     pictures = partial(label_pictures, inputs, fusion, images[0][1])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say, pictures)

@@ -20,7 +20,7 @@ from ...images.paths import PathLike, needed_path, recorded
 from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.written.endings import NIFTI
 from ..labels.asked import saved_probabilities
-from ..labels.facts import facts_of_labels, names_of
+from ..labels.facts import facts_of_labels, labels_held
 from ..labels.job import as_float, group_name
 from ..labels.pictures import values_of
 from ..report import check_report
@@ -57,7 +57,8 @@ def save(
             values, _ = on_grid(as_float(fusion.probability(list(group))), kind, like)
             told = f"{group_name(group)} probability"
             outputs.add(one, as_nifti_bytes(on, fusion.method, one, values, told, "probability"))
-        outputs.add(table, tsv_bytes(list(zip(fusion.labels, names_of(fusion), strict=True)), {}))
+        colours = {one["label"]: one["color"] for one in facts["labels"] if "color" in one}
+        outputs.add(table, tsv_bytes(labels_held(fusion, facts), colours))
         outputs.add(beside, sidecar_bytes(facts))
         outputs.commit()
 
