@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import OF_FILES, Kind, in_memory
 from ...fusion.native.origin import Origin
 from ...fusion.result import DiceRule, Fusion, Ties, check_label_cut, cut_of
@@ -19,6 +18,9 @@ from ...images.paths import recorded
 from ...inputs.libraries import Place
 from ..facts import facts_of, held_by
 from ..job import Inputs, Job
+
+if TYPE_CHECKING:
+    from ...fusion.labels.result import LabelFusion
 
 IN_MEMORY = "in memory"
 
@@ -83,7 +85,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-Fused = TypeVar("Fused", Fusion, LabelFusion)
+Fused = TypeVar("Fused", Fusion, "LabelFusion")
 
 
 def with_facts(fusion: Fused, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fused:
