@@ -4,7 +4,7 @@
 # dependencies = ["nox[uv]>=2025.2"]
 # ///
 
-"""What CI runs, in environments of its own: ``nox -s lint``, ``tests``, ``slow``."""
+"""What CI runs, in environments of its own: ``nox -s lint``, ``tests``, ``slow``, ``docs``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def slow(session: nox.Session) -> None:
     """Run every test: all draws, rivals, oracles, builds, and the lowest versions."""
     session.install(".", *nox.project.dependency_groups(nox.project.load_toml(), "dev"))
     session.run("pytest", "-m", "slow or not slow", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation, every warning an error; with ``-- links``, follow links to elsewhere too."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "python/docs", "build/docs")
+    if "links" in session.posargs:
+        session.run("sphinx-build", "-b", "linkcheck", "python/docs", "build/links")
 
 
 if __name__ == "__main__":

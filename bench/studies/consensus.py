@@ -37,7 +37,7 @@ def main(case: Path, figure: Path) -> None:
     best = int(np.argmax(fusions["soft-staple"].sensitivity))
     name = list(masks)[best]
     consensus = {method: fusion.probability for method, fusion in fusions.items()}
-    draw_consensus(figure, flair, masks, (name, votes[best]), consensus)
+    draw_consensus(figure, flair, masks, (name, votes[best]), consensus, overwrite=True)
 
     table = Table(title="Voxels of each rater's ring that are in the consensus (cut 0.5)")
     for title in ("rater", "sensitivity", "ring", *fusions):

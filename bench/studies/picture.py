@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fastfuse.report.plots.slices import TRUTH, cycle, densest_window, legend, outline, overlay, show
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,6 +18,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 import fastfuse
+from fastfuse.report.plots.panels import TRUTH, cycle, densest_window, legend, outline, overlay, show
 
 SIZE = (11.0, 3.8)  # inches, at 150 dots each
 

@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from commands import write_commands
 from pages import slug_of, with_links_to_pages, write_pages
 
 project = "fastfuse"
@@ -120,12 +121,21 @@ def setup(app: Sphinx) -> None:
     """Write formulas as MathML, which browsers show without a script from elsewhere; turn links."""
     app.add_html_math_renderer("mathml", (formula_in_text, None), (formula, None))
     app.connect("source-read", turn_links)
+    app.connect("html-collect-pages", without_unread, priority=1)
 
 
 def turn_links(_: Sphinx, name: str, source: list[str]) -> None:
     """Turn links to the repository's files, in what is written here, to the pages that are built of them."""
     if not name.startswith(("pages/", "auto_examples/", "api")):
         source[0] = with_links_to_pages(source[0], name)
+
+
+def without_unread(app: Sphinx) -> list[Any]:
+    """Leave modules that Sphinx cannot parse, some with overloads, out of the list of sources, where their links led nowhere."""
+    known = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, entry in known.items() if not entry]:
+        del known[name]
+    return []
 
 
 def formula_in_text(writer: Any, node: nodes.math) -> None:
@@ -141,3 +151,4 @@ def formula(writer: Any, node: nodes.math_block) -> None:
 
 
 write_pages(HERE)
+write_commands(HERE / "pages")

@@ -49,7 +49,7 @@ class FusionWarning(UserWarning):
     Attributes
     ----------
     remarks : tuple of str
-        What is doubtful, one by one; the message holds all.
+        What is doubtful, one by one, for Python and for the shell; the message holds all, for Python.
     """
 
     def __init__(self, *args: object, remarks: Sequence[str] = ()) -> None:
@@ -95,6 +95,16 @@ def _is_ours(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__package__")).partition(".")[0] == __package__
 
 
+# What a message says for the shell, behind the same for Python: scale=255 (--scale 255); grid=FILE, --grid FILE.
+_FOR_SHELL = re.compile(r" \(--[a-z][^()]*\)|(?<=[\w\]}'\"]), --[a-z][a-z-]*(?: [^()\s]+|=\S+)?(?=\))")
+_SHELL_FIRST = re.compile(r"--[a-z-]+ \((\w+=\w+)\)")  # --overwrite (overwrite=True)
+
+
+def in_python(message: str) -> str:
+    """Return a message without what it says for the shell, which leaves out the other half by itself."""
+    return _FOR_SHELL.sub("", _SHELL_FIRST.sub(r"\1", message))
+
+
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
     """Give all remarks in one warning, attributed to the caller's caller (``callers=1``) or further up, outside of the package."""
     if remarks:
@@ -102,4 +112,4 @@ def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
         frame: FrameType | None = sys._getframe(level - 1)
         while frame is not None and _is_ours(frame):
             frame, level = frame.f_back, level + 1
-        warnings.warn(FusionWarning("; ".join(remarks), remarks=remarks), stacklevel=level)
+        warnings.warn(FusionWarning("; ".join(map(in_python, remarks)), remarks=remarks), stacklevel=level)

@@ -151,7 +151,7 @@ def test_changed_and_missing_inputs_are_refused_by_name(fused: Path) -> None:
     assert made.returncode == 2
     assert made.stderr == (
         f"error: c.json: in/masks/{MASKS[1]} is missing; in/masks/{MASKS[0]} has changed since: name the folder where its inputs "
-        "lie as they were, --inputs FOLDER\n"
+        "lie as they were, by --inputs FOLDER\n"
     )
     assert not (fused / "again").exists()
 

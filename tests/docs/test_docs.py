@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +102,41 @@ def test_formulas_need_no_script(built: Path) -> None:
     page = (built / "methods.html").read_text(encoding="utf-8")
     assert page.count("<math") > 30
     assert not re.search(r"<script[^>]+src=[\"']?http", page)
+
+
+def test_every_option_of_every_command_is_documented(built: Path) -> None:
+    import typer.main
+
+    from fastfuse.cli import app_of_words
+
+    text = html.unescape(text_of(built / "pages" / "commands.html"))
+    found = 0
+    commands: list[tuple[str, Any]] = [("fastfuse", typer.main.get_command(app_of_words([])))]
+    while commands:
+        path, command = commands.pop()
+        if hasattr(command, "commands"):
+            commands += [(f"{path} {name}", one) for name, one in command.commands.items()]
+            continue
+        page = text.partition(f"Usage: {path} ")[2].partition("Usage: ")[0]
+        for option in [name for one in command.params for name in one.opts if name.startswith("--")]:
+            assert re.search(rf"{option}(?![\w-])", page), (path, option)
+            found += 1
+    assert found > 200
+
+
+def test_links_between_pages_lead_to_what_they_name(built: Path) -> None:
+    """To a page that is there, and to a part of it that has this name."""
+    pages = {path: path.read_text(encoding="utf-8") for path in built.rglob("*.html")}
+    names = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
+    followed, wrong = 0, []
+    for path, text in pages.items():
+        for target in re.findall(r'<a\b[^>]*\bhref="([^"]*)"', text):
+            if "://" in target or target.startswith(("mailto:", "javascript:", "data:")):
+                continue
+            to, _, anchor = html.unescape(target).partition("#")
+            place = Path(os.path.normpath(path.parent / to)) if to else path
+            followed += 1
+            if not place.exists() or (anchor and place.suffix == ".html" and anchor not in names[place]):
+                wrong.append((path.relative_to(built).as_posix(), target))
+    assert followed > 1000
+    assert wrong == []

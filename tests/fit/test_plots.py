@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +53,9 @@ def test_best_is_the_best_of_the_fit(drawn: Drawn) -> None:
     models = {"staple": ModelFit(counts, -1.0), "border-staple": ModelFit(counts, -0.99)}
     fit = Fit(counts, models, "border-staple", 10.0, 3)
     assert fit.best == "staple"
-    labels = [line.get_label() for line in fastfuse.plots.fit(SimpleNamespace(fit=fit)).lines]  # type: ignore[arg-type]
+    kept: Any = SimpleNamespace(fit=fit)
+    fusion = replace(fastfuse.staple([[0, 1, 1], [0, 1, 0], [1, 1, 0]]), _votes=kept)
+    labels = [line.get_label() for line in fastfuse.plots.fit(fusion).lines]
     assert labels == ["staple (best): −0.010", "border-staple (used): 0"]
 
 

@@ -43,7 +43,7 @@ def test_contours_do_not_fit_staple(method: str, drawn: Drawn) -> None:
         r"(\d) of 7 raters marks? ([\d,]+) voxels, and .* expects ([\d,]+); STAPLE with three", told[0]
     )
     assert found is not None
-    assert "fuse() with method='staple' and classes=3, or with an image method='border-staple'" in told[0]
+    assert "fuse(method='staple', classes=3), or with an image method='border-staple'" in told[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = fuse(drawn, 7, method).fit

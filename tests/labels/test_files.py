@@ -99,7 +99,7 @@ def test_who_does_not_know(tmp_path: Path) -> None:
 def test_the_right_doubt(tmp_path: Path) -> None:
     paths = saved(tmp_path)
     with pytest.warns(
-        fastfuse.FusionWarning, match=r"r3\.nii\.gz never gives label 4.*--knows RATER=LABELS"
+        fastfuse.FusionWarning, match=r"r3\.nii\.gz never gives label 4.*knows=\{rater: labels\}, or"
     ) as told:
         fastfuse.fuse_files(paths, tmp_path / "a.nii", labels="all")
     assert told[0].filename == __file__

@@ -128,7 +128,9 @@ def test_slips_are_told_when_a_pipeline_is_built(name: str, request: pytest.Fixt
     with pytest.raises(ValueError, match="takes none"):
         make(KEYS, **({"image_key": "f"} if name == "monai" else {"image": "f"}))
     with pytest.raises(ValueError, match="cut"):
-        make(KEYS, cut=2)
+        make(KEYS, label=True, cut=2)
+    with pytest.raises(ValueError, match=r"^cut is 0\.3, and label is False"):
+        make(KEYS, cut=0.3)
 
 
 def test_torchio_adds_an_image(torchio: Any) -> None:

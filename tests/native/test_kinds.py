@@ -109,6 +109,17 @@ def test_images_keep_their_place(of: Maker) -> None:
         assert found.meta["patient"] == "P1"
 
 
+@pytest.mark.parametrize("given", [{"cut": 0.4}, {"cut": 0.5}, {"ties": "background"}])
+def test_a_cut_is_of_the_mask_alone(given: Any) -> None:
+    """A probability that was asked for with a cut would be taken for the mask."""
+    (name,) = given
+    fusion = fastfuse.staple([of_nibabel(mask) for mask in MASKS])
+    for outlet in (fusion.as_input, fusion.to_nifti):
+        with pytest.raises(ValueError, match=f"{name} is .*, and label is False: .*give label=True"):
+            outlet(**given)
+        assert outlet(label=True, **given).get_data_dtype() == np.uint8
+
+
 def test_probability_stays_an_array() -> None:
     """The type of what calls returned before has not changed."""
     assert type(fastfuse.staple([of_nibabel(mask) for mask in MASKS]).probability) is np.ndarray

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from .common import fused
+from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -222,6 +222,37 @@ def test_nothing_is_wider_than_the_screen(browser: Any, folder: Path, width: int
         after = one.page.evaluate(background)
         assert before != after
         assert ("246, 247, 249" in before) == (theme == "light")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose table of raters has all columns, of files with long names."""
+    here = tmp_path_factory.mktemp("wide")
+    case_in(here)
+    paths = []
+    for i, name in enumerate(MASKS):
+        paths.append(here / f"ManualSegmentation_{i}_of_the_second_reader.nii.gz")
+        shutil.copyfile(here / name, paths[-1])
+    fused(here, method="border-staple", image=here / "flair.nii.gz", roi=4, intervals="lesions", paths=paths)
+    return here
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_wide_tables_are_seen_whole_or_scroll(browser: Any, wide: Path, width: int, theme: str) -> None:
+    """Where a table is wider than its card, a bar and a shadow say so, and the rater's name stays in sight."""
+    for one in opened(browser, wide, viewport={"width": width, "height": 700}, color_scheme=theme):
+        box = "document.querySelector('#raters .scroll')"
+        beyond = one.page.evaluate(f"{box}.scrollWidth - {box}.clientWidth")
+        assert (beyond > 0) == (width < 1400)
+        assert "gradient" in one.page.evaluate(f"getComputedStyle({box}).backgroundImage")
+        if width == 800:
+            head = f"{box}.querySelector('tbody th').getBoundingClientRect().left"
+            left = one.page.evaluate(f"{box}.getBoundingClientRect().left")
+            one.page.evaluate(f"{box}.scrollLeft = {beyond}")
+            assert one.page.evaluate(head) == pytest.approx(left, abs=1)
+        one.page.evaluate(f"{box}.scrollLeft = {beyond}")
+        assert one.page.evaluate(f"{box}.scrollLeft") == pytest.approx(beyond, abs=1)
 
 
 def test_without_javascript_the_still_pictures_stay(browser: Any, folder: Path) -> None:

@@ -9,7 +9,6 @@ anybody marks takes it away.
 import warnings
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 import fastfuse
 
@@ -32,11 +31,5 @@ for name, region in regions.items():
 
 # %%
 # Precision rises as the region shrinks, at little recall.
-figure, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
-at = np.arange(len(scores))
-for key, marker in (("dice", "o"), ("precision", "s"), ("recall", "^")):
-    ax.plot(at, [getattr(one, key) for one in scores.values()], marker=marker, label=key.capitalize())
-ax.set_xticks(at, list(scores))
-ax.set(xlabel="region that is fused", ylabel="against the truth", ylim=(0.6, 1))
-ax.legend(frameon=False)
+fastfuse.plots.scores(scores)
 plt.show()

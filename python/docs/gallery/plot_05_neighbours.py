@@ -19,16 +19,20 @@ z = int(case.lesions.sum((0, 1)).argmax())
 figure, axes = plt.subplots(1, 4, figsize=(10, 3.6), layout="constrained")
 inside = np.argwhere(case.brain[:, :, z])
 (x0, y0), (x1, y1) = inside.min(0), inside.max(0)
+scores = {}
 for ax, strength in zip(axes, (0, 0.25, 0.5, 1), strict=True):
     fusion = fastfuse.staple(
         case.masks, mask=case.brain, mrf=strength, spacing_mm=(2, 2, 2), prior="estimate"
     )
-    scores = fastfuse.evaluate(fusion.probability, case.lesions, mask=case.brain, spacing_mm=(2, 2, 2))
+    scores[f"mrf={strength:g}"] = fastfuse.evaluate(
+        fusion.probability, case.lesions, mask=case.brain, spacing_mm=(2, 2, 2)
+    )
     ax.imshow(fusion.probability[x0:x1, y0:y1, z].T, cmap="viridis", origin="lower", vmin=0, vmax=1)
     ax.contour(case.lesions[x0:x1, y0:y1, z].T, [0.5], colors="white", linewidths=0.7)
-    ax.set(
-        title=f"mrf={strength:g}\nprecision {scores.precision:.3f}, recall {scores.recall:.3f}",
-        xticks=[],
-        yticks=[],
-    )
+    ax.set(title=f"mrf={strength:g}", xticks=[], yticks=[])
+plt.show()
+
+# %%
+# Against the truth: recall and Dice rise, at some false lesions that single voxels have grown into.
+fastfuse.plots.scores(scores)
 plt.show()

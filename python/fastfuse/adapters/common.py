@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..fusion.methods.by_name import fuse
+from ..fusion.native.outlets import taken_cut
 from ..fusion.registry import method_called
 from ..fusion.result import Fusion, check_label_cut
 
@@ -30,7 +31,9 @@ def checked_options(function: Callable[..., Any], options: Mapping[str, Any], ta
             raise TypeError(f"{name!r} is no option here; there are {', '.join(known)}")
 
 
-def check_fusing(method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, has_image: bool) -> None:
+def check_fusing(
+    method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, label: bool, has_image: bool
+) -> None:
     """Refuse a method or option that cannot be, before any case is read."""
     row = method_called(method, images=False)
     if has_image and not row.of_levels:
@@ -38,7 +41,7 @@ def check_fusing(method: str, options: Mapping[str, Any], cut: Any, ties: Any, *
             f"an image is named, and {row.name} takes none: leave it out, or choose border-staple"
         )
     checked_options(fuse, options, TAKEN)
-    check_label_cut(cut, ties)
+    check_label_cut(*taken_cut(cut, ties, label=label))
 
 
 def fused(raters: Sequence[Any], image: Any, mask: Any, method: Any, options: Mapping[str, Any]) -> Fusion:

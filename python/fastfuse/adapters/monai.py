@@ -49,8 +49,8 @@ class FuseRatersd(MapTransform):
         The region to fuse, such as a brain mask.
     label : bool, default False
         Give the mask ``probability >= cut`` (uint8), and not the probability (float32).
-    cut, ties
-        Of that mask, as in :meth:`fastfuse.Fusion.label`.
+    cut, ties : optional
+        Of that mask, with the defaults of :meth:`fastfuse.Fusion.label`; a probability has none.
     fusion_key : str, optional
         Where the :class:`fastfuse.Fusion` goes, with each rater's rates. It is no tensor, which ``DataLoader`` cannot collate: for use without one.
     allow_missing_keys : bool, default False
@@ -83,14 +83,14 @@ class FuseRatersd(MapTransform):
         image_key: str | None = None,
         mask_key: str | None = None,
         label: bool = False,
-        cut: float | DiceRule = 0.5,
-        ties: Ties = "foreground",
+        cut: float | DiceRule | None = None,
+        ties: Ties | None = None,
         fusion_key: str | None = None,
         allow_missing_keys: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)  # type: ignore[arg-type]  # MONAI's own alias is narrower
-        check_fusing(method, options, cut, ties, has_image=image_key is not None)
+        check_fusing(method, options, cut, ties, label=label, has_image=image_key is not None)
         self.output_key, self.fusion_key = output_key, fusion_key
         self.method, self.options = method, options
         self.image_key, self.mask_key = image_key, mask_key

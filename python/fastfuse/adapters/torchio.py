@@ -38,8 +38,8 @@ class FuseRaters(Transform):
         Name of the region to fuse, such as a brain mask.
     label : bool, default False
         Give the mask ``probability >= cut`` (uint8), and not the probability (float32).
-    cut, ties
-        Of that mask, as in :meth:`fastfuse.Fusion.label`.
+    cut, ties : optional
+        Of that mask, with the defaults of :meth:`fastfuse.Fusion.label`; a probability has none.
     missing_ok : bool, default False
         A name that a subject lacks is a rater who did not read it.
     options : mapping, optional
@@ -68,8 +68,8 @@ class FuseRaters(Transform):
         image: str | None = None,
         mask: str | None = None,
         label: bool = False,
-        cut: float | DiceRule = 0.5,
-        ties: Ties = "foreground",
+        cut: float | DiceRule | None = None,
+        ties: Ties | None = None,
         missing_ok: bool = False,
         options: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -78,7 +78,7 @@ class FuseRaters(Transform):
         if isinstance(raters, str):
             raise TypeError(f"raters is {raters!r}, one text: give a list of names")
         options = dict(options or {})
-        check_fusing(method, options, cut, ties, has_image=image is not None)
+        check_fusing(method, options, cut, ties, label=label, has_image=image is not None)
         self.raters, self.output = list(raters), output
         self.method, self.options = method, options
         self.image, self.mask = image, mask

@@ -98,7 +98,7 @@ def agreement(
                 **values_called(CHOSEN, options),
             )
             if draw is not None:
-                draw(figure, found.agreement)
+                draw(figure, found.agreement, overwrite=overwrite)
         warn(found.remarks)
         written = [path for path in (output, figure, report) if path is not None]
         answer(lambda: found.facts, lambda: print_agreement(found.facts, written), wrote=bool(written))

@@ -316,7 +316,7 @@ def _against_raters(
             figure=figure, overwrite=overwrite, say=say,
         )  # fmt: skip
         if draw is not None:
-            draw(figure, found.evaluation.reliability)
+            draw(figure, found.evaluation.reliability, overwrite=overwrite)
         if report is not None:
             from ..report.html.evaluation import raters_page
 

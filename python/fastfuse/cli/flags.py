@@ -64,6 +64,7 @@ BOTH_WAYS = [
         r"\b(?:output|out_dir|image|soften|save_label|radius_mm) \((--?[\w-]+(?: FILE)?)\)",
         r"\1",
     ),  # out_dir (--out-dir)
+    (r"(?<!\ba )(?<!\ban )(?<!\bthe )\b([a-z]+) \((--\1)\)", r"\2"),  # leave mask (--mask) out
 ]
 
 

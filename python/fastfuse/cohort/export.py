@@ -241,7 +241,7 @@ def _on_pseudonyms(paths: Sequence[Path], tables: Sequence[Table]) -> list[str]:
         return []
     shares, them = ("shares", "its raters") if len(alone) == 1 else ("share", "their raters")
     found = f"{enumerated(alone)} {shares} no pseudonym with another table: {them} count as other people"
-    return [f"{found}; for one person take one pseudonym (cohort export --pseudonyms)"]
+    return [f"{found}; for one person take one pseudonym by pseudonyms (--pseudonyms)"]
 
 
 def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:

@@ -358,7 +358,7 @@ def facts_of(
 def lacking(cases: Iterable[CohortCase], records: Mapping[str, Record]) -> list[Failed]:
     """Return the cases that have no table yet."""
     why = (
-        "has no table of these files and options: its shard has not counted it, could not, was given other options than --merge, "
+        "has no table of these files and options: its shard has not counted it, could not, was given other options than the merge, "
         "or the table is damaged; let it count again"
     )
     return [Failed(case.name, why) for case in cases if case.name not in records]

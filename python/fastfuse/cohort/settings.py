@@ -102,7 +102,7 @@ class Settings:
         if self.method_row.chooses and self.pools:
             raise ValueError(
                 "method is 'auto': cases that share rates are fused by one method; name it, or let each case choose by "
-                "pool='none', --pool none"
+                "pool='none' (--pool none)"
             )
         if self.knows is not None and not all(isinstance(name, str) for name in dict(self.knows)):
             raise ValueError(

@@ -237,7 +237,7 @@ def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
     except ImportError:
         return False
     worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
-    plots.raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst])
+    plots.raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst], overwrite=True)
     return True
 
 

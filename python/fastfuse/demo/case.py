@@ -139,6 +139,7 @@ def run(
             (styles[0].name, votes[0]),
             {f"{row.method}\nDice {row.overlap.dice:.3f}": row.fusion.probability for row in rows},
             case.lesions,
+            overwrite=overwrite,
         )
     rated = [
         RaterRow(style.name, overlap(mask[case.brain == 1], case.lesions[case.brain == 1]))

@@ -121,7 +121,9 @@ def _check_free(directory: Path, per_center: int, *, overwrite: bool) -> None:
                 f"{shown(training)}: holds files that are not the demo's; choose another folder"
             )
         if not overwrite:
-            raise OutputError(f"{shown(training)}: exists already; choose another folder or pass --overwrite")
+            raise OutputError(
+                f"{shown(training)}: exists already; choose another folder or pass --overwrite (overwrite=True)"
+            )
     ours = [facts]
     for name, scanner in _patients(per_center):
         ours += [*paths_of_case(training / scanner.name / name, len(RATERS)), _truth_path(directory, name)]

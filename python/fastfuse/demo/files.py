@@ -51,7 +51,9 @@ def check_free(paths: Iterable[Path], *, overwrite: bool) -> None:
                 f"{shown(path)}: is a folder, where the demo writes a file; choose another folder"
             )
         if not overwrite and (path.exists() or path.is_symlink()):
-            raise OutputError(f"{shown(path)}: exists already; choose another folder or pass --overwrite")
+            raise OutputError(
+                f"{shown(path)}: exists already; choose another folder or pass --overwrite (overwrite=True)"
+            )
 
 
 def case_files(patient: Path, case: phantom.Case) -> Volumes:

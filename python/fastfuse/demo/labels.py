@@ -88,7 +88,9 @@ def run_labels(
     directory = needed_path(directory, "directory")
     figure = directory / "labels.png"
     if figure.exists() and not overwrite:
-        raise OutputError(f"{shown(figure)}: exists already; choose another folder or pass --overwrite")
+        raise OutputError(
+            f"{shown(figure)}: exists already; choose another folder or pass --overwrite (overwrite=True)"
+        )
     say("painting the phantom")
     case = organs.make_label_case(seed, shape=shape, spacing_mm=spacing_mm)
     say("fusing")
@@ -98,7 +100,7 @@ def run_labels(
     with together():
         _write(directory, case, maps, say)
         say("drawing")
-        draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES)
+        draw_labels(figure, {"truth": case.truth, **raters, **maps}, COLOURS, NAMES, overwrite=overwrite)
     marked = (case.truth > 0) | np.any([one > 0 for one in case.maps], axis=0)
     return LabelDemo(
         directory,

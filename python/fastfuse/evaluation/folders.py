@@ -203,7 +203,7 @@ def _masks(folders: Mapping[str, Path], pairs: Pairs) -> dict[str, Path]:
     lacking = [name for name in pairs.files if name not in regions]
     if lacking:
         raise FastfuseError(
-            f"{shown(mask)}: no mask for {listed(lacking)}: add it, named as the prediction, or leave --mask out"
+            f"{shown(mask)}: no mask for {listed(lacking)}: add it, named as the prediction, or leave mask (--mask) out"
         )
     return regions
 

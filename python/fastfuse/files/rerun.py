@@ -177,7 +177,7 @@ def _found(kept: Sequence[Mapping[str, str]], sidecar: Path, moved: Path | None)
     if missing or changed:
         parts = [f"{_listed(names)} {what}" for names, what in _told(missing, changed) if names]
         raise ImageError(
-            f"{shown(sidecar)}: {'; '.join(parts)}: name the folder where its inputs lie as they were, --inputs FOLDER"
+            f"{shown(sidecar)}: {'; '.join(parts)}: name the folder where its inputs lie as they were, by inputs=FOLDER (--inputs FOLDER)"
         )
     return found
 

@@ -232,7 +232,7 @@ def _both(remark: str | None, told: str) -> str:
 
 def _no_memory(path: Path) -> str:
     return (
-        f"{shown(path)}: there is too little memory to read it: read fewer files at once (--threads 1), crop it, or "
+        f"{shown(path)}: there is too little memory to read it: read fewer files at once by threads=1 (--threads 1), crop it, or "
         f"{remedy()}"
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..fusion.native.image import on_grid
 from ..fusion.native.kind import Kind, in_memory
+from ..fusion.native.origin import Origin
 from ..fusion.result import Fusion
 from ..images.image import Image
 from ..inputs.arrays import as_companion
@@ -22,15 +23,26 @@ def pictures_of_fusion(
     fusion: Fusion, marks: Sequence[NDArray[Any]], image: Any, like: Any
 ) -> tuple[Pictures, Image]:
     """Return the volumes with axes x, y, z, and an image that lies there; ``image``: by default that of the fusion."""
-    origin, probability = fusion._origin, in_memory(fusion.probability)
-    kind, placed = _placed(Kind() if origin is None else origin.kind, like, probability)
-    consensus, on = on_grid(probability, kind, like)
+    return placed_volumes(fusion._origin, in_memory(fusion.probability), marks, image, like)
+
+
+def placed_volumes(
+    origin: Origin | None,
+    volume: NDArray[Any],
+    marks: Sequence[NDArray[Any]],
+    image: Any,
+    like: Any,
+    labels: tuple[int, ...] = (),
+) -> tuple[Pictures, Image]:
+    """Return a consensus, a probability or a label map, and what lies beside it, with axes x, y, z; ``labels``: of maps."""
+    kind, placed = _placed(Kind() if origin is None else origin.kind, like, volume)
+    consensus, on = on_grid(volume, kind, like)
     below = image
     if below is None and origin is not None:
         below = next(iter(origin.beside.values() or []), None)
-    grey = None if below is None else on_grid(as_companion(below, "image", probability.shape), kind, like)[0]
+    grey = None if below is None else on_grid(as_companion(below, "image", volume.shape), kind, like)[0]
     drawn = [on_grid(one, kind, like)[0] for one in marks]
-    return Pictures(consensus, drawn, on.affine, grey, placed), on
+    return Pictures(consensus, drawn, on.affine, grey, placed, labels), on
 
 
 def _placed(kind: Kind, like: Any, values: NDArray[Any]) -> tuple[Kind, bool]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.errors import OutputError
 
 from ...cli.common import AFFINE, MASKS, case_in, load, save
 from ...command import run_here
@@ -84,9 +85,10 @@ def test_reliability_curve(case: Path, tmp_path: Path) -> None:
     again = run_here(case, "evaluate", NETWORK, *MASKS, "--figure", str(picture))
     assert (again.returncode, "exists already" in again.stderr) == (2, True)
     found = of_arrays(case)
-    fastfuse.plots.reliability(
-        picture, {"one": found.reliability, "near": of_arrays(case, roi=3).reliability}
-    )
+    curves = {"one": found.reliability, "near": of_arrays(case, roi=3).reliability}
+    with pytest.raises(OutputError, match="exists already"):
+        fastfuse.plots.reliability(picture, curves)
+    fastfuse.plots.reliability(picture, curves, overwrite=True)
     assert not np.array_equal(matplotlib.image.imread(picture), image)
 
 

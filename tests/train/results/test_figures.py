@@ -32,7 +32,7 @@ from .made import empty, fail
 def drawn(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Figure]:
     """Figures that a module saves, kept instead."""
     found: list[Figure] = []
-    monkeypatch.setattr(module, "save", lambda figure, path: found.append(figure))
+    monkeypatch.setattr(module, "save_anew", lambda figure, path: found.append(figure))
     return found
 
 

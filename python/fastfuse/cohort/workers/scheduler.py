@@ -50,13 +50,13 @@ def executor_at(address: str | None, cohort: Path, workers: int | None = None) -
         return
     if workers is not None:
         raise CohortError(
-            f"scheduler {address} has its own workers: leave --workers out, or --scheduler for processes of this machine"
+            f"scheduler {address} has its own workers: leave workers (--workers) out, or scheduler (--scheduler) for processes of this machine"
         )
     host, port = _parsed(address)
     try:
         make = import_module("distributed").Client
     except ImportError as error:
-        raise lacking("--scheduler", error, "distributed") from None
+        raise lacking("scheduler (--scheduler)", error, "distributed") from None
     _check_greeting(address, host, port)
     with _without_log():
         client: Any = _within(SECONDS, address, lambda: make(address, timeout=SECONDS, set_as_default=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..facts import millilitres
 from ..job import Inputs
 from .job import LabelJob
 
+UNDECIDED = "undecided"
 MOST_LABELS = 32  # whose confusion matrices a sidecar holds
 
 
@@ -27,18 +29,55 @@ def sidecar_of_labels(
     label_map: NDArray[Any],
     remarks: Sequence[str],
 ) -> dict[str, Any]:
-    """Return what the sidecar says: how it was made, each label, and each rater's rates of each label."""
+    """Return what the sidecar of a fusion of files says."""
+    files = job.files
+    return facts_of_labels(
+        fusion,
+        options=options,
+        outputs={what: recorded(path.name) for what, path in job.outputs.items()},
+        voxel_ml=inputs.grid.voxel_mm3 / 1000,
+        raters=list(zip(map(recorded, files.raters), files.names, strict=True)),
+        label_map=label_map,
+        colours=colours,
+        present=[None if path is None else recorded(path) for path in files.present],
+        mask=None if files.mask is None else recorded(files.mask),
+        grid=inputs.common.facts(),
+        remarks=remarks,
+    )
+
+
+def facts_of_labels(
+    fusion: LabelFusion,
+    *,
+    options: Mapping[str, object],
+    outputs: Mapping[str, str],
+    voxel_ml: float,
+    raters: Sequence[tuple[str | None, str]],
+    label_map: NDArray[Any],
+    mask: str | None,
+    grid: Mapping[str, Any],
+    remarks: Sequence[str],
+    colours: Mapping[int, str] = MappingProxyType({}),
+    present: Sequence[str | None] = (),
+) -> dict[str, Any]:
+    """Return the content of a sidecar: how it was made, each label, and each rater's rates of each label.
+
+    Parameters
+    ----------
+    raters : sequence of (str or None, str)
+        Each rater's file, if there is one, and name.
+    colours : mapping of int to str
+        Of the labels that have one.
+    """
     from ...images.written.versions import version_of
 
-    files = job.files
-    voxel_ml = inputs.grid.voxel_mm3 / 1000
     called = names_of(fusion)
     voxels = [int(np.count_nonzero(label_map == label)) for label in fusion.labels]
     return {
         "fastfuse": version_of("fastfuse"),
         "method": fusion.method,
         "options": dict(options),
-        "outputs": {what: recorded(path.name) for what, path in job.outputs.items()},
+        "outputs": dict(outputs),
         "voxel_ml": voxel_ml,
         "labels": [
             {
@@ -54,17 +93,17 @@ def sidecar_of_labels(
         ],
         "raters": [
             {
-                "file": recorded(path),
+                "file": file,
                 "name": name,
                 "labels": _rates(fusion, i, called, voxel_ml),
                 **_confusion(fusion, i),
             }
-            for i, (path, name) in enumerate(zip(files.raters, files.names, strict=True))
+            for i, (file, name) in enumerate(raters)
         ],
         **_undecided(fusion, label_map, voxel_ml),
-        **({"present": [path and recorded(path) for path in files.present]} if files.present else {}),
-        "region": {"mask": None if files.mask is None else recorded(files.mask), "voxels": fusion.n_voxels},
-        "grid": inputs.common.facts(),
+        **({"present": list(present)} if present else {}),
+        "region": {"mask": mask, "voxels": fusion.n_voxels},
+        "grid": dict(grid),
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
@@ -78,6 +117,13 @@ def _undecided(fusion: LabelFusion, label_map: NDArray[Any], voxel_ml: float) ->
         return {}
     voxels = int(np.count_nonzero(label_map == fusion.undecided))
     return {"undecided": {"label": fusion.undecided, "voxels": voxels, "ml": millilitres(voxels, voxel_ml)}}
+
+
+def labels_held(fusion: LabelFusion, facts: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Return each label that a map of the consensus holds, with its name: of ties too, where there are any."""
+    labels = list(zip(fusion.labels, names_of(fusion), strict=True))
+    tied = facts.get("undecided", {})
+    return sorted([*labels, (tied["label"], UNDECIDED)]) if tied.get("voxels") else labels
 
 
 def names_of(fusion: LabelFusion) -> list[str]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ...errors import warn
 from ...fusion.labels.chosen import checked_labels
-from ...fusion.labels.declared import RESAMPLING, AskedLabels, as_typed
-from ...fusion.labels.fuse import came_to
+from ...fusion.labels.declared import AskedLabels, as_typed
 from ...fusion.labels.options import LabelMethod, LabelOptions
+from ...fusion.labels.recorded import recorded
 from ...fusion.labels.result import LabelFusion
 from ...fusion.labels.soft.mapped import fuse_maps
 from ...fusion.methods.common import check_of_label_maps
@@ -24,10 +24,11 @@ from ...images.formats.label_names import LabelNames
 from ...images.repeats import alike
 from ...inputs.names import grouped, quoted
 from ..job import Inputs
+from ..native.facts import with_facts
 from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
 from .datasets import namings_of
-from .facts import names_of, sidecar_of_labels
+from .facts import labels_held, sidecar_of_labels
 from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
 from .networks import fuse_networks
@@ -35,7 +36,6 @@ from .pictures import label_pictures
 
 Say = Callable[[str], None]
 FuseMaps = Callable[..., tuple[LabelFusion, list[str]]]  # takes what fuse_maps takes
-UNDECIDED = "undecided"
 WIDE = 8  # bytes of an integer
 NOT_FOR_MAPS = {
     "save_label": "the consensus is a label map already",
@@ -105,13 +105,11 @@ def label_files_by(
     sidecar = sidecar_of_labels(
         fusion, job, inputs, _recorded(job, asked, options, fusion), names.colours, images[0][1], remarks
     )
-    labels = list(zip(fusion.labels, names_of(fusion), strict=True))
-    if sidecar.get("undecided", {}).get("voxels"):
-        labels = sorted([*labels, (sidecar["undecided"]["label"], UNDECIDED)])
+    labels = labels_held(fusion, sidecar)
     sidecar |= more or {}
     pictures = partial(label_pictures, inputs, fusion, images[0][1])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say, pictures)
-    return fusion, sidecar, remarks
+    return with_facts(fusion, job.files, inputs, sidecar), sidecar, remarks
 
 
 @dataclass(frozen=True)
@@ -178,45 +176,8 @@ def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:
 
 
 def _recorded(job: LabelJob, asked: AskedLabels, options: Options, fusion: LabelFusion) -> dict[str, object]:
-    """Return what the sidecar says of the options: what "auto" came to, too."""
-    method = fusion.method
-    of_em = ("prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+    """Return what the sidecar says of the options."""
     asked = replace(asked, knows=dict(asked.knows) if asked.knows else None)  # of pairs, as they are typed
-    plain = {name: _plain(getattr(options, name)) for name in of_em} if method == "staple" else {}
-    if plain:
-        plain |= {"prior": _plain(job.prior.as_recorded), "roi": options.roi}
-    if plain:
-        plain |= came_to(LabelOptions.of(options, replace(asked, knows=None)).checked(), fusion)
-    own = ("candidates", "confusion", "knows") if method == "staple" else ("weights",)
-    labels: Any = asked.labels
-    if isinstance(labels, Mapping):
-        labels = {str(label): name for label, name in labels.items()}
-    return {
-        "labels": labels if isinstance(labels, (str, dict)) else list(labels),
-        "label_names": None if job.names is None else Path(job.names).name,
-        **plain,
-        **_resampling(options),
-        "missing": options.missing,
-        **{name: plain.get(name, _plain(getattr(asked, name))) for name in own},
-        "undecided": asked.undecided,
-    }
-
-
-def _resampling(options: Options) -> dict[str, object]:
-    """Return what the sidecar says of intervals, if they were asked for."""
-    return {} if options.intervals == "none" else {name: getattr(options, name) for name in RESAMPLING}
-
-
-def _plain(value: Any) -> Any:
-    """Return an option as JSON has it."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return (
-        value.item()
-        if isinstance(value, np.generic)
-        else value.tolist()
-        if isinstance(value, np.ndarray)
-        else value
-    )
+    label_names = None if job.names is None else Path(job.names).name
+    chosen = LabelOptions.of(options, asked)
+    return recorded(chosen, asked.labels, fusion, prior=job.prior.as_recorded, label_names=label_names)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from ...report.html.scan import Pictures
 
 
+def values_of(fusion: LabelFusion) -> list[int]:
+    """Return the values that a map of the consensus may hold."""
+    return sorted({0, *fusion.labels, *([] if fusion.undecided is None else [fusion.undecided])})
+
+
 def label_pictures(inputs: Inputs, fusion: LabelFusion, consensus: NDArray[Any]) -> Pictures:
     """Return the consensus and each rater's map, inside the mask, of what they looked at.
 
@@ -21,7 +26,7 @@ def label_pictures(inputs: Inputs, fusion: LabelFusion, consensus: NDArray[Any])
     """
     from ...report.html.scan import Pictures
 
-    values = sorted({0, *fusion.labels, *([] if fusion.undecided is None else [fusion.undecided])})
+    values = values_of(fusion)
     looked = inputs.present or [None] * len(inputs.votes)
     raters = []
     for vote, seen in zip(inputs.votes, looked, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from ...images.paths import recorded
 from ...inputs.libraries import Place
 from ..facts import facts_of, held_by
 from ..job import Inputs, Job
+
+if TYPE_CHECKING:
+    from ...fusion.labels.result import LabelFusion
 
 IN_MEMORY = "in memory"
 
@@ -84,7 +87,10 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def with_facts(fusion: Fusion, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fusion:
+Fused = TypeVar("Fused", Fusion, "LabelFusion")
+
+
+def with_facts(fusion: Fused, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fused:
     """Return a fusion of files with where it comes from."""
     like = inputs.common.like
     place = Place(like.affine, tuple(like.grid.voxel_mm.tolist()), tuple(like.data.shape))

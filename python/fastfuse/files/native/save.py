@@ -15,6 +15,7 @@ from ...fusion.native.image import on_grid
 from ...fusion.native.kind import Kind
 from ...fusion.native.marks import keeps_regions, kept_marks, marks_for
 from ...fusion.native.origin import Origin
+from ...fusion.native.outlets import Origins
 from ...fusion.result import DiceRule, Fusion, Ties
 from ...images.image import Image
 from ...images.outputs import Outputs, check_outputs
@@ -25,7 +26,7 @@ from ...images.written.nifti import Holds, nifti_bytes
 from ...inputs.arrays import name_of
 from ...inputs.names import listed_names
 from ..report import check_report
-from .facts import facts_in_memory, without_device
+from .facts import IN_MEMORY, facts_in_memory, without_device
 
 UNKNOWN = "the options of this fusion were not kept with it"
 
@@ -45,14 +46,14 @@ def save(
     images = {"consensus": consensus, **({} if mask is None else {"label": mask})}
     beside = sidecar_path(consensus)
     for one in images.values():
-        _check_nifti(one)
+        check_nifti(one)
     check_outputs([*images.values(), beside], [], (*NIFTI, ".json"), overwrite=overwrite)
-    fusion, origin = without_device(fusion), _origin_of(fusion)
+    fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
     probability, on = on_grid(fusion.probability, origin.kind, like)
     known = kept_marks(fusion) if not origin.whole and keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, origin.names)
     taken = facts["options"]["cut"]
-    to_bytes = partial(_bytes, on, fusion.method)
+    to_bytes = partial(as_nifti_bytes, on, fusion.method)
     with Outputs(overwrite=overwrite) as outputs:
         content = probability.astype(np.float32, copy=False)
         outputs.add(consensus, to_bytes(consensus, content, "probability", "probability"))
@@ -81,43 +82,42 @@ def report(
 
     page = needed_path(path, "path")
     check_report(page, [], overwrite=overwrite)
-    fusion, origin = without_device(fusion), _origin_of(fusion)
-    called = _names(origin, names)
+    fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
+    called = names_for(origin, names)
     marks = marks_for(fusion, raters)
     pictures, on = pictures_of_fusion(fusion, marks, image, like)
     known = marks if keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, {"consensus": page, "report": page}, known, called)
-    facts["outputs"]["consensus"] = "in memory"
+    facts["outputs"]["consensus"] = IN_MEMORY
     written = json.loads(sidecar_bytes(facts))
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(page, fusion_page(written, pictures, [], "the fusion"))
         outputs.commit()
 
 
-def _check_nifti(path: Any) -> None:
+def check_nifti(path: Any) -> None:
+    """Refuse an output that is no NIfTI by its name."""
     if not path.name.lower().endswith(NIFTI):
         raise OutputError(
             f"{shown(path)}: a fusion is saved as .nii or .nii.gz; segments (.seg.nrrd) and DICOM are written by fuse_files"
         )
 
 
-def _bytes(on: Image, method: str, path: Any, data: NDArray[Any], what: str, holds: Holds) -> bytes:
-    return nifti_bytes(path, data, on, f"fastfuse {method} {what}", holds)
+def as_nifti_bytes(on: Image, method: str, path: Any, data: NDArray[Any], what: str, holds: Holds) -> bytes:
+    """Return the bytes of an image; ``what`` goes into its description."""
+    told = f"fastfuse {method} {what}".encode("ascii", "replace")[:79].decode()
+    return nifti_bytes(path, data, on, told, holds)
 
 
-def _origin_of(fusion: Fusion) -> Origin:
+def origin_of(fusion: Origins, raters: int) -> Origin:
+    """Return where a fusion comes from; of one that was built from its fields, that this is not known."""
     if fusion._origin is None:
-        return Origin(
-            Kind(),
-            tuple(name_of(i, None) for i in range(len(fusion.sensitivity))),
-            {},
-            (UNKNOWN,),
-            whole=False,
-        )
+        return Origin(Kind(), tuple(name_of(i, None) for i in range(raters)), {}, (UNKNOWN,), whole=False)
     return fusion._origin
 
 
-def _names(origin: Origin, names: Sequence[str] | None) -> Sequence[str]:
+def names_for(origin: Origin, names: Sequence[str] | None) -> Sequence[str]:
+    """Return what raters are called, by the names that are given or those that the fusion has."""
     if names is None:
         return origin.names
     given = listed_names(names)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ..result import Fusion
 
 REMEDIES = {
-    STAPLE: "fuse() with method='staple' and prior='estimate'",
-    CLASSES: "fuse() with method='staple' and classes=3",
-    BORDER: "fuse() with method='border-staple'",
+    STAPLE: "fuse(method='staple', prior='estimate') (--method staple --prior estimate)",
+    CLASSES: "fuse(method='staple', classes=3) (--method staple --classes 3)",
+    BORDER: "fuse(method='border-staple') (--method border-staple)",
 }
 
 

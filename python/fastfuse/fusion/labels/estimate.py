@@ -42,10 +42,12 @@ from .intervals import LabelIntervals, bootstrap
 from .options import LabelMethod, LabelOptions, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
+from .recorded import with_origin_of_labels
 from .remarks import remarks_on
 from .result import Consensus, LabelFusion, shown_rates
 from .table import LabelTable
 
+OF_CASE = ("roi", "spacing_mm", "missing", "threads", "undecided")
 NO_VOXELS = cast("Consensus", None)  # of a fusion that is made for its remarks alone
 
 
@@ -151,21 +153,22 @@ class LabelEstimate:
         >>> rates.apply([[4, 0], [4, 0], None]).label()
         array([4, 0], dtype=uint8)
         """
-        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names)
+        votes = Votes(raters, mask, present, dtype, axis=axis, names=self.names).listed()
         here = LabelOptions(
             roi=roi, spacing_mm=spacing_mm, missing=missing, threads=threads, undecided=undecided
         )
         fusion, remarks = self.consensus_of(votes, here)
         warn(remarks)
-        return fusion
+        labels = dict(zip(self.labels, self.label_names, strict=True)) if self.label_names else self.labels
+        options = replace(self._options, **{name: getattr(here, name) for name in OF_CASE})
+        return with_origin_of_labels(fusion, votes, options, labels, remarks)
 
     def consensus_of(self, votes: Votes, here: LabelOptions) -> tuple[LabelFusion, list[str]]:
         """Return the consensus of label maps, and what makes it doubtful; ``here``: options of these."""
         votes = votes.listed()
         check_count(votes, self.names)
-        own = ("roi", "spacing_mm", "missing", "threads", "undecided")
         options = replace(
-            self._options, **{name: getattr(here, name) for name in own}, **NO_INTERVALS
+            self._options, **{name: getattr(here, name) for name in OF_CASE}, **NO_INTERVALS
         ).checked()
         options.check_method(self._method)
         return self._applied(Case.of(votes, options.of_case()), options)

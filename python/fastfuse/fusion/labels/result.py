@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import indent
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.checks import check_count, whole_number
 from ...inputs.names import counted
+from ..native.label_outlets import LabelOutlets
 from .chosen import Labels, smallest_type
 from .declared import Label
 from .intervals import LabelIntervals
+
+if TYPE_CHECKING:
+    from ..native.origin import Origin
 
 MOST_SHOWN = 8  # labels
 Rates = NDArray[np.float64]
@@ -37,7 +41,7 @@ class Consensus(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelFusion:
+class LabelFusion(LabelOutlets):
     """A consensus of label maps and what it says of the raters; K labels, in ascending order, and m raters.
 
     Volumes are made when they are asked for. Outside the mask they are 0.
@@ -107,6 +111,7 @@ class LabelFusion:
     most_dropped: float = 0.0
     mean_dropped: float = 0.0
     intervals: LabelIntervals | None = None
+    _origin: Origin | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def sensitivity(self) -> Rates:
@@ -119,7 +124,7 @@ class LabelFusion:
         Labels whose probabilities differ by 1e-9 or less are tied: the largest wins, or ``undecided`` is written where it
         was given.
         """
-        return self.consensus.label(self._kind(), 0, self.undecided)
+        return self.consensus.label(self._integers(), 0, self.undecided)
 
     def confidence(self) -> NDArray[Any]:
         """Return the probability of the most probable label."""
@@ -152,7 +157,7 @@ class LabelFusion:
         count = check_count(count, "count", least=1)
         if count > len(self.labels):
             raise ValueError(f"count is {count}: there are {counted(len(self.labels), 'label')}")
-        labels = np.stack([self.consensus.label(self._kind(), rank, None) for rank in range(count)])
+        labels = np.stack([self.consensus.label(self._integers(), rank, None) for rank in range(count)])
         return labels, np.stack([self.consensus.ranked(rank) for rank in range(count)])
 
     def table(self) -> list[dict[str, Any]]:
@@ -190,7 +195,7 @@ class LabelFusion:
     def _labels(self) -> Labels:
         return Labels(self.labels, self.label_names)
 
-    def _kind(self) -> np.dtype[Any]:
+    def _integers(self) -> np.dtype[Any]:
         """Return the smallest type that holds the labels, what is written where they are tied, and 0."""
         return smallest_type([*self.labels, *([] if self.undecided is None else [self.undecided])])
 

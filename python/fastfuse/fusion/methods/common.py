@@ -11,6 +11,7 @@ from ..labels.chosen import checked_labels, listed
 from ..labels.declared import RESAMPLING, SHARED, AskedLabels, as_typed
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.overlap import Overlapping, fuse_overlapping
+from ..labels.recorded import with_origin_of_labels
 from ..labels.result import LabelFusion
 from ..labels.soft.fuse import fuse_soft_votes
 from ..labels.soft.given import listed_raters, volume_axes
@@ -94,7 +95,7 @@ def _labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) 
     else:
         fusion, remarks = fuse_soft_votes(votes, name, given, chosen, axes)
     warn(remarks, callers=3)
-    return fusion
+    return with_origin_of_labels(fusion, votes, chosen, given, remarks)
 
 
 def check_of_label_maps(options: Options) -> None:

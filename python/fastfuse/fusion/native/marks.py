@@ -70,13 +70,7 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
         If the votes are no longer in memory, or are not those of the fusion; naming the rater.
     """
     origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    if raters is None:
-        raters = None if origin is None else origin.held.values()
-        if raters is None:
-            raise ValueError(
-                "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
-            )
-    found, count = _read(origin, raters)
+    found, count = _read(origin, votes_held(origin) if raters is None else raters)
     if count != len(fusion.sensitivity) or any(one.votes.shape != shape for one in found):
         raise ValueError(
             f"raters: the fusion is of {len(fusion.sensitivity)} raters of shape {shape}; give the votes of which it was made"
@@ -86,6 +80,22 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     for one in found:
         marks[one.place] = one.marked
     return marks
+
+
+def votes_held(origin: Origin | None) -> list[Any]:
+    """Return the votes that a fusion was given, which the caller still has.
+
+    Raises
+    ------
+    ValueError
+        If one is gone.
+    """
+    held = None if origin is None else origin.held.values()
+    if held is None:
+        raise ValueError(
+            "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
+        )
+    return held
 
 
 def _check_as_fused(fusion: Fusion, found: Sequence[Read]) -> None:

@@ -7,34 +7,67 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...inputs.names import quoted
 from .kind import OF_FILES, Kind, in_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...images.written.nifti import NiftiImage
+    from ...images.written.nifti import Holds, NiftiImage
     from .origin import Origin
 
 Cut = float | Literal["dice"]
 Ties = Literal["foreground", "background"]
+CUT = 0.5
 PathLike = str | os.PathLike[str]
 # Above this folder in the house, so that they are looked up when they are asked for.
 FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.html.notebook"
 
 
-class Outlets:
+def taken_cut(cut: Cut | None, ties: Ties | None, *, label: bool) -> tuple[Cut, Ties]:
+    """Return the cut and ties of a mask; refuse those that are given beside a probability."""
+    for name, value in (("cut", cut), ("ties", ties)):
+        if value is not None and not label:
+            raise ValueError(
+                f"{name} is {quoted(value)}, and label is False: a probability has no {name}; give label=True for the mask, or leave "
+                f"{name} out"
+            )
+    return CUT if cut is None else cut, "foreground" if ties is None else ties
+
+
+class Origins:
+    """What knows where it comes from, and becomes what its raters were."""
+
+    method: str
+    _origin: Origin | None
+
+    def _kind(self) -> Kind:
+        return Kind() if self._origin is None else self._origin.kind
+
+    def _given_back(self, values: Any, *, is_label: bool) -> Any:
+        """Return voxels as what the raters were given as."""
+        kind = self._kind()
+        if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
+            return values  # a tensor, on its device, or a lazy array
+        return kind.of(in_memory(values), is_label=is_label)
+
+    def _as_nifti(self, values: Any, like: Any, what: str, holds: Holds) -> NiftiImage:
+        from .image import nifti_of
+
+        return nifti_of(in_memory(values), self._kind(), like, f"fastfuse {self.method} {what}", holds)
+
+
+class Outlets(Origins):
     """What a :class:`Fusion` can be turned into."""
 
     probability: NDArray[Any]
-    method: str
-    _origin: Origin | None
 
     if TYPE_CHECKING:
 
         def label(self, cut: Cut = 0.5, *, ties: Ties = "foreground") -> NDArray[Any]:
             """Return the consensus as a mask."""
 
-    def as_input(self, *, label: bool = False, cut: Cut = 0.5, ties: Ties = "foreground") -> Any:
+    def as_input(self, *, label: bool = False, cut: Cut | None = None, ties: Ties | None = None) -> Any:
         """Return the consensus as what the raters were given as: images come back as images.
 
         ``probability`` itself is an array (a tensor of PyTorch's where the raters are such), whatever the raters are.
@@ -43,8 +76,8 @@ class Outlets:
         ----------
         label : bool, default False
             Return the mask of :meth:`label`, and not the probability.
-        cut, ties
-            Of that mask, as in :meth:`label`.
+        cut, ties : optional
+            Of that mask, with the defaults of :meth:`label`; a probability has none.
 
         Returns
         -------
@@ -58,6 +91,8 @@ class Outlets:
         ------
         TypeError
             For images of other libraries (ITK, ANTsPy), of which none is made here: :meth:`to_nifti` takes their place.
+        ValueError
+            For ``cut`` or ``ties`` without ``label``.
 
         Examples
         --------
@@ -69,16 +104,12 @@ class Outlets:
         >>> type(image).__name__, image.get_data_dtype(), image.header.get_zooms()
         ('Nifti1Image', dtype('uint8'), (2.0, 2.0, 3.0))
         """
-        values: Any = self.label(cut, ties=ties) if label else self.probability
-        kind = self._kind()
-        if kind.name == OF_FILES:
+        if self._kind().name == OF_FILES:
             return self.to_nifti(label=label, cut=cut, ties=ties)
-        if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
-            return values  # a tensor, on its device, or a lazy array
-        return kind.of(in_memory(values), is_label=label)
+        return self._given_back(self._volume(cut, ties, label=label), is_label=label)
 
     def to_nifti(
-        self, like: Any = None, *, label: bool = False, cut: Cut = 0.5, ties: Ties = "foreground"
+        self, like: Any = None, *, label: bool = False, cut: Cut | None = None, ties: Ties | None = None
     ) -> NiftiImage:
         """Return the consensus as an image of nibabel's.
 
@@ -90,8 +121,8 @@ class Outlets:
             z, y, x for SimpleITK.
         label : bool, default False
             The mask of :meth:`label` (uint8), and not the probability.
-        cut, ties
-            Of that mask, as in :meth:`label`.
+        cut, ties : optional
+            Of that mask, with the defaults of :meth:`label`; a probability has none.
 
         Returns
         -------
@@ -101,7 +132,7 @@ class Outlets:
         Raises
         ------
         ValueError
-            If the raters say no place, and ``like`` is missing.
+            If the raters say no place, and ``like`` is missing; for ``cut`` or ``ties`` without ``label``.
         GridError
             If ``like`` lies elsewhere than the raters.
 
@@ -113,12 +144,10 @@ class Outlets:
         >>> fastfuse.majority_vote(votes).to_nifti(like=flair).header.get_zooms()
         (1.0, 1.0, 3.0)
         """
-        from .image import nifti_of
-
-        values = in_memory(self.label(cut, ties=ties) if label else self.probability)
-        what = f"cut {cut if isinstance(cut, str) else format(cut, 'g')}" if label else "probability"
-        holds: Literal["labels", "probability"] = "labels" if label else "probability"
-        return nifti_of(values, self._kind(), like, f"fastfuse {self.method} {what}", holds)
+        values = self._volume(cut, ties, label=label)
+        at, _ = taken_cut(cut, ties, label=label)
+        what = f"cut {at if isinstance(at, str) else format(at, 'g')}" if label else "probability"
+        return self._as_nifti(values, like, what, "labels" if label else "probability")
 
     def save(
         self,
@@ -203,8 +232,10 @@ class Outlets:
             self, path, raters=raters, image=image, names=names, like=like, cut=cut, ties=ties, overwrite=overwrite
         )  # fmt: skip
 
-    def _kind(self) -> Kind:
-        return Kind() if self._origin is None else self._origin.kind
+    def _volume(self, cut: Cut | None, ties: Ties | None, *, label: bool) -> Any:
+        """Return the mask, or the probability, which no cut applies to."""
+        taken, of_ties = taken_cut(cut, ties, label=label)
+        return self.label(taken, ties=of_ties) if label else self.probability
 
     def _repr_html_(self) -> str:
         """Return a table of the raters and a slice, for a notebook."""

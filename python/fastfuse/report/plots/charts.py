@@ -12,14 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 from ...evaluation.result import Evaluation
 from ...fusion.estimate import Estimate
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import in_memory
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_companion
-from .style import COLUMN, HUES, QUIET, legend, look, new_axes, tidy
+from .given import by_name, check_axes, check_given
+from .style import COLUMN, HUES, IN_LEGEND, QUIET, called, legend, legend_below, look, new_axes, tidy
 
-Z95 = 1.959964  # standard errors to the end of a 95 % interval
+Fitted = Fusion | Estimate | LabelFusion | LabelEstimate  # by EM
 RATES = ("sensitivity", "specificity")
 BINS = 20
+BETWEEN = "voxels between 0.05 and 0.95"
 LEAST = 0.5  # voxels; where the axis begins
 SCORES = {
     "dice": "Dice", "precision": "precision", "recall": "recall", "lesion_sensitivity": "lesion\nsensitivity",
@@ -55,9 +59,12 @@ def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[s
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.rates(fusion)
     """
-    ax = new_axes(COLUMN, 3.0) if ax is None else ax
+    check_given(found, "rates", Fusion, Estimate)
+    check_axes(ax)
+    own = ax is None
+    ax = new_axes(COLUMN, 2.8) if ax is None else ax
     intervals = found.intervals
-    for at, name in enumerate(names_of(found, names)):
+    for at, name in enumerate(called(names_of(found, names), IN_LEGEND)):
         x, y = found.specificity[at], found.sensitivity[at]
         style = look(at)
         ax.plot(x, y, ls="none", ms=5.5, mec="white", mew=0.3, label=name, zorder=3, **style)
@@ -78,7 +85,10 @@ def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[s
         limits(max(known[0], 0), min(known[1], 1.0 + 0.02 * (known[1] - known[0])))
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.ticklabel_format(useOffset=False)
-    legend(ax, loc="best", handletextpad=0.2)
+    if own:
+        legend_below(ax)
+    else:
+        legend(ax, loc="best", handletextpad=0.2)
     return tidy(ax)
 
 
@@ -109,19 +119,21 @@ def intervals(
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.intervals(fusion)
     """
-    called = names_of(found, names)
-    ax = new_axes(COLUMN, 0.9 + 0.24 * len(called)) if ax is None else ax
+    check_given(found, "intervals", Fusion, Estimate)
+    check_axes(ax)
+    raters = called(names_of(found, names))
+    ax = new_axes(COLUMN, 0.9 + 0.24 * len(raters)) if ax is None else ax
     for which, rate in enumerate(RATES):
-        rows = np.arange(len(called)) + (which - 0.5) * 0.24
+        rows = np.arange(len(raters)) + (which - 0.5) * 0.24
         values = getattr(found, rate)
         style = look(which)
         if found.intervals is not None:
             low, high = np.asarray(getattr(found.intervals, rate)).T
             ax.hlines(rows, low, high, color=style["color"], lw=1.5)
         ax.plot(values, rows, ls="none", ms=4.5, label=rate, clip_on=False, **style)
-    ax.set_yticks(range(len(called)), called, parse_math=False)
+    ax.set_yticks(range(len(raters)), raters, parse_math=False)
     ax.set(xlabel="rate, with its 95 % interval" if found.intervals is not None else "rate")
-    ax.set_ylim(len(called) - 0.5, -0.5)
+    ax.set_ylim(len(raters) - 0.5, -0.5)
     ax.set_xlim(right=1.0)
     ax.grid(axis="x", color="#e0e0e0", lw=0.6)
     ax.set_axisbelow(True)
@@ -129,12 +141,12 @@ def intervals(
     return tidy(ax)
 
 
-def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: Axes | None = None) -> Axes:
+def convergence(found: Fitted | Mapping[str, Fitted], ax: Axes | None = None) -> Axes:
     """Draw the log-likelihood of the votes after each iteration, as its distance from the highest.
 
     Parameters
     ----------
-    found : Fusion or Estimate, or mapping of str to these
+    found : Fusion, Estimate, LabelFusion or LabelEstimate, or mapping of str to these
         Several by name are drawn together, each against its own highest.
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.
@@ -163,9 +175,11 @@ def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: 
         }
         fastfuse.plots.convergence(found)
     """
-    named = dict(found) if isinstance(found, Mapping) else {"": found}
+    named: dict[str, Fitted] = by_name(found, "convergence", Fusion, Estimate, LabelFusion, LabelEstimate)
+    check_axes(ax)
+    own = ax is None
     ax = new_axes(COLUMN, 2.4) if ax is None else ax
-    for at, (name, one) in enumerate(named.items()):
+    for at, (name, one) in enumerate(zip(called(list(named), IN_LEGEND), named.values(), strict=True)):
         trace = np.asarray(one.log_likelihood, dtype=np.float64)
         if not trace.size:
             raise ValueError(f"{name or 'found'} has no iterations: {one.method} is not fitted by EM")
@@ -180,7 +194,9 @@ def convergence(found: Fusion | Estimate | Mapping[str, Fusion | Estimate], ax: 
         ax.axvline(len(trace), color=style["color"], lw=0.8, ls=":")
     ax.set(yscale="log", xlabel="iteration (dotted: the last)", ylabel="nats below the highest")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if any(str(line.get_label())[:1] != "_" for line in ax.lines):
+    if own:
+        legend_below(ax)
+    elif ax.get_legend_handles_labels()[0]:
         legend(ax)
     return tidy(ax)
 
@@ -219,25 +235,27 @@ def histogram(
         }
         fastfuse.plots.histogram(found)
     """
-    named = dict(fusion) if isinstance(fusion, Mapping) else {"": fusion}
-    ax = new_axes(COLUMN, 2.4) if ax is None else ax
-    for at, (name, one) in enumerate(named.items()):
+    named: dict[str, Fusion] = by_name(fusion, "histogram", Fusion, called="fusion")
+    check_axes(ax)
+    own = ax is None
+    ax = new_axes(COLUMN, 2.2) if ax is None else ax
+    for at, (name, one) in enumerate(zip(called(list(named), IN_LEGEND), named.values(), strict=True)):
         values = in_memory(one.probability)
         held = values[values > 0 if mask is None else as_companion(mask, "mask", values.shape) != 0]
         counts, ends = np.histogram(held, BINS, (0, 1))
         between = int(np.count_nonzero((held > 0.05) & (held < 0.95)))
         hue = HUES[at % len(HUES)]
-        text = (
-            f"{name}: {between:,} voxels between 0.05 and 0.95"
-            if name
-            else f"{between:,} voxels between 0.05 and 0.95"
-        )
+        text = f"{name}: {between:,}" if name else f"{between:,} {BETWEEN}"
         ax.stairs(np.maximum(counts, LEAST), ends, baseline=LEAST, color=hue, lw=1.4, label=text)
         ax.stairs(np.maximum(counts, LEAST), ends, baseline=LEAST, color=hue, fill=True, alpha=0.12)
     ax.axvline(cut, color=QUIET, lw=0.8, ls=":")
     ax.set(xlim=(0, 1), xlabel="probability", ylabel="voxels", yscale="log")
     ax.set_ylim(bottom=LEAST)
-    legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
+    title = None if "" in named else BETWEEN
+    if own:
+        legend_below(ax, title=title)
+    else:
+        legend(ax, title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.2)
     return tidy(ax)
 
 
@@ -270,11 +288,13 @@ def scores(found: Evaluation | Mapping[str, Evaluation], ax: Axes | None = None)
         found = {name: fastfuse.evaluate(one.label(), case.lesions, spacing_mm=(2, 2, 2)) for name, one in fusions.items()}
         fastfuse.plots.scores(found)
     """
-    named: dict[str, Evaluation] = {"": found} if isinstance(found, Evaluation) else dict(found)
-    ax = new_axes(COLUMN, 2.4) if ax is None else ax
+    named: dict[str, Evaluation] = by_name(found, "scores", Evaluation)
+    check_axes(ax)
+    own = ax is None
+    ax = new_axes(COLUMN, 2.2) if ax is None else ax
     shift = np.linspace(-0.2, 0.2, len(named)) if len(named) > 1 else np.zeros(1)
     places = np.arange(len(SCORES))
-    for at, (name, one) in enumerate(named.items()):
+    for at, (name, one) in enumerate(zip(called(list(named), IN_LEGEND), named.values(), strict=True)):
         values: list[float] = [getattr(one, score) for score in SCORES]
         ax.vlines(places + shift[at], 0, values, color=look(at)["color"], lw=1, alpha=0.5)
         ax.plot(places + shift[at], values, ls="none", ms=5, label=name or None, clip_on=False, **look(at))
@@ -282,7 +302,9 @@ def scores(found: Evaluation | Mapping[str, Evaluation], ax: Axes | None = None)
     ax.set(ylim=(0, 1), xlim=(-0.5, len(SCORES) - 0.5))
     ax.grid(axis="y", color="#e0e0e0", lw=0.6)
     ax.set_axisbelow(True)
-    if any(named):
+    if own:
+        legend_below(ax)
+    elif any(named):
         legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2, columnspacing=1)
     return tidy(ax)
 
@@ -292,7 +314,7 @@ def names_of(found: Any, names: Sequence[str] | None) -> list[str]:
     count = len(found.sensitivity)
     origin = getattr(found, "_origin", None)
     known = names or getattr(found, "names", None) or (origin.names if origin is not None else None)
-    called = list(known or (f"rater {i}" for i in range(count)))
-    if len(called) != count:
-        raise ValueError(f"names holds {len(called)}, and there are {count} raters: give one for each")
-    return called
+    listed = list(known or (f"rater {i}" for i in range(count)))
+    if len(listed) != count:
+        raise ValueError(f"names holds {len(listed)}, and there are {count} raters: give one for each")
+    return listed

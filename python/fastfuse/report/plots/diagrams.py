@@ -15,39 +15,45 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ...evaluation.raters.scores import Reliability
+from ...fusion.native.marks import marks_for
 from ...fusion.of_raters.agreement import Agreement
+from ...fusion.of_raters.agreement import agreement as measured
 from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
-from ..names import Names, numbers_of
+from .charts import names_of
 from .fit import against_truth
+from .given import by_name, check_axes, check_given, check_of_axes, check_of_file
 from .pictures import save
-from .style import HUES, SHAPES, SMALL, TEXT, UNKNOWN, new_axes, tidy
+from .style import HUES, PAGE, SHAPES, SMALL, TEXT, UNKNOWN, called, new_axes, tidy
 
 MOST_WRITTEN = 16  # raters of a heat map with numbers in it
-MOST_NAMED_CASES = 60
-LONGEST = 28  # letters of a name
+FEW = 6  # raters whose heat map is narrower than its title
+MOST_SHRUNK = 0.2  # inches of a rater's row where a page is too narrow
+MOST_NAMED_CASES = 45
 
 
 @overload
-def agreement(found: Agreement, ax: Axes | None = None) -> Axes: ...
+def agreement(found: Agreement | Fusion, ax: Axes | None = None) -> Axes: ...
 
 
 @overload
-def agreement(found: Path | str, ax: Agreement) -> None: ...
+def agreement(found: Path | str, ax: Agreement | Fusion, *, overwrite: bool = False) -> None: ...
 
 
-def agreement(found: Any, ax: Any = None) -> Axes | None:
+def agreement(found: Any, ax: Any = None, *, overwrite: bool = False) -> Axes | None:
     """Draw the Dice of each two raters as a heat map; grey where neither marks anything.
 
     ``agreement(path, found)`` draws into a PNG.
 
     Parameters
     ----------
-    found : Agreement
-        As :func:`fastfuse.agreement` returns it.
+    found : Agreement or Fusion
+        As :func:`fastfuse.agreement` returns it. Of a fusion of masks, the Dice of where its raters mark, as long as the caller holds their votes.
     ax : Axes, optional
         Where to draw; a new figure without it, as large as the raters' names need.
+    overwrite : bool, default False
+        Replace an existing file, where one is written.
 
     Returns
     -------
@@ -65,17 +71,29 @@ def agreement(found: Any, ax: Any = None) -> Axes | None:
         fastfuse.plots.agreement(fastfuse.agreement(case.masks, names=names))
     """
     if isinstance(found, (str, PathLike)):
-        drawn = _draw_dice(ax, None, shown=False)
-        save(drawn.figure, Path(found))
+        drawn = _draw_dice(_agreement_of(ax), None, shown=False)
+        save(drawn.figure, Path(found), overwrite=overwrite)
         return None
-    return _draw_dice(found, ax)
+    check_of_axes("agreement", overwrite=overwrite)
+    check_axes(ax)
+    return _draw_dice(_agreement_of(found), ax)
+
+
+def _agreement_of(found: Any) -> Agreement:
+    """Return the agreement, or that of the raters of a fusion of masks."""
+    check_given(found, "agreement", Agreement, Fusion)
+    if isinstance(found, Agreement):
+        return found
+    marks = marks_for(found, None)
+    return measured(marks, names=names_of(found, None))
 
 
 def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes:
-    count, called = len(found.names), _called(found.names)
+    count, names = len(found.names), called(found.names)
     if ax is None:
         side = 0.27 * count + 1.0 if count > MOST_WRITTEN else 0.36 * count + 0.9
-        margin = 0.065 * max(map(len, called)) + 0.3
+        margin = 0.065 * max(map(len, names)) + 0.3
+        side = min(side, max(PAGE, MOST_SHRUNK * count) - margin - 0.8)
         ax = new_axes(side + margin + 0.8, side + margin, shown=shown)
     dice = np.ma.masked_invalid(found.dice)
     least = float(dice[~np.eye(count, dtype=bool)].min()) if dice.count() > count else 0.0
@@ -83,8 +101,8 @@ def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes
     drawn = ax.imshow(
         dice, cmap=colours, vmin=min(np.floor(10 * least) / 10, 0.9), vmax=1, interpolation="nearest"
     )
-    ax.set_xticks(range(count), called, rotation=90, parse_math=False)
-    ax.set_yticks(range(count), called, parse_math=False)
+    ax.set_xticks(range(count), names, rotation=90, parse_math=False)
+    ax.set_yticks(range(count), names, parse_math=False)
     if count <= MOST_WRITTEN:
         bright = np.ma.filled(drawn.norm(dice), 1) > 0.6
         for (i, j), value in np.ndenumerate(found.dice):
@@ -99,7 +117,8 @@ def _draw_dice(found: Agreement, ax: Axes | None, *, shown: bool = True) -> Axes
                 color="black" if bright[i, j] else "white",
             )
     _bar(drawn, ax, "Dice")
-    mean = "" if np.isnan(found.mean_dice) else f", mean {found.mean_dice:.3f}"
+    apart = "\n" if count <= FEW else ", "
+    mean = "" if np.isnan(found.mean_dice) else f"{apart}mean {found.mean_dice:.3f}"
     ax.set_title(f"Dice of each two of {count} raters{mean}")
     return tidy(ax, framed=True)
 
@@ -111,13 +130,13 @@ def _bar(drawn: Any, ax: Axes, title: str) -> None:
     bar.ax.tick_params(labelsize=SMALL)
 
 
-def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
+def deviations(found: Deviation | Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
     """Draw who was unlike themselves in which case of a cohort; grey where a rater did not read the case.
 
     Parameters
     ----------
-    found : mapping of str to Deviation
-        What :func:`fastfuse.deviation` returns, by the cases' names.
+    found : Deviation, or mapping of str to Deviation
+        What :func:`fastfuse.deviation` returns; of several cases by their names.
     ax : Axes, optional
         Where to draw; a new figure without it, as large as names and cases need.
 
@@ -138,6 +157,8 @@ def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
         found = {name: fastfuse.deviation(table, pooled) for name, table in tables.items()}
         fastfuse.plots.deviations(found)
     """
+    check_axes(ax)
+    found = by_name(found, "deviations", Deviation)
     raters = list(dict.fromkeys(name for one in found.values() for name in one.names))
     ratio = np.full((len(raters), len(found)), np.nan)
     for column, one in enumerate(found.values()):
@@ -146,7 +167,12 @@ def deviations(found: Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
 
 
 def raters_by_cases(
-    path: Path, raters: Sequence[str], cases: Sequence[str], ratio: NDArray[np.float64]
+    path: Path,
+    raters: Sequence[str],
+    cases: Sequence[str],
+    ratio: NDArray[np.float64],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draw the same into a file, from a matrix.
 
@@ -157,8 +183,10 @@ def raters_by_cases(
     raters, cases : sequence of str
     ratio : ndarray, shape (raters, cases)
         Log-likelihood ratios, as of :func:`fastfuse.deviation`.
+    overwrite : bool, default False
+        Replace an existing file.
     """
-    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path)
+    save(_draw_ratios(raters, cases, ratio, None, shown=False).figure, path, overwrite=overwrite)
 
 
 def _draw_ratios(
@@ -170,30 +198,34 @@ def _draw_ratios(
     shown: bool = True,
 ) -> Axes:
     if ax is None:
-        width = 1.1 + 0.065 * max(map(len, raters)) + min(max(0.2 * len(cases), 2.0), 14)
-        height = 0.24 * len(raters) + 1.2 + 0.06 * min(max(map(len, cases)), LONGEST)
-        ax = new_axes(width, height, shown=shown)
+        width = 1.3 + 0.065 * max(map(len, called(raters))) + max(0.2 * len(cases), 2.0)
+        height = max(0.24 * len(raters), 1.5) + 0.9 + 0.06 * max(map(len, called(cases)))
+        ax = new_axes(min(width, PAGE), height, shown=shown)
     colours = colormaps["magma_r"].with_extremes(bad=UNKNOWN)
+    shade = np.ma.masked_invalid(np.log10(1 + ratio))
     drawn = ax.imshow(
-        np.ma.masked_invalid(np.log10(1 + ratio)),
+        shade,
         cmap=colours,
         vmin=0,
+        vmax=max(1.0, float(shade.max())) if shade.count() else 1.0,  # what is next to 0 stays pale
         aspect="auto",
         interpolation="nearest",
     )
     few = len(cases) <= MOST_NAMED_CASES
     ax.set_xticks(
-        range(len(cases)) if few else [], _called(cases) if few else [], rotation=90, parse_math=False
+        range(len(cases)) if few else [], called(cases) if few else [], rotation=90, parse_math=False
     )
-    ax.set_yticks(range(len(raters)), _called(raters), parse_math=False)
+    ax.set_yticks(range(len(raters)), called(raters), parse_math=False)
     ax.set_xlabel(f"{len(cases)} cases")
-    _bar(drawn, ax, "log10(1 + log-likelihood ratio)")
+    _bar(drawn, ax, "log10(1 +\nlog-likelihood ratio)")
     ax.set_title("who was unlike themselves where")
     return tidy(ax, framed=True)
 
 
 @overload
-def reliability(found: Path | str, truth: Reliability | Mapping[str, Reliability]) -> None: ...
+def reliability(
+    found: Path | str, truth: Reliability | Mapping[str, Reliability], *, overwrite: bool = False
+) -> None: ...
 
 
 @overload
@@ -206,7 +238,9 @@ def reliability(
 ) -> Axes: ...
 
 
-def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = None) -> Axes | None:
+def reliability(
+    found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = None, overwrite: bool = False
+) -> Axes | None:
     """Draw how often what gets a probability is marked, and how many voxels get it.
 
     Two calls: ``reliability(fusion, truth)`` draws a fusion against a truth, or against a rater who was left out of it, into axes;
@@ -223,6 +257,8 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
         The voxels that count. Without it all do, of which background makes most: give the region that was fused.
     ax : Axes, optional
         Where to draw; a new figure without it.
+    overwrite : bool, default False
+        Replace an existing file, where one is written.
 
     Returns
     -------
@@ -246,13 +282,17 @@ def reliability(found: Any, truth: Any, *, mask: Any = None, ax: Axes | None = N
         fastfuse.plots.reliability(found, case.lesions, mask=case.brain)
     """
     if not isinstance(found, (str, PathLike)):
+        check_of_axes("reliability", overwrite=overwrite)
+        check_axes(ax)
         return against_truth(found, truth, mask, ax)
-    _draw_curves(Path(found), truth)
+    check_of_file("reliability", mask=mask, ax=ax)
+    save(
+        _curves(by_name(truth, "reliability", Reliability, called="truth")), Path(found), overwrite=overwrite
+    )
     return None
 
 
-def _draw_curves(path: Path, curves: Reliability | Mapping[str, Reliability]) -> None:
-    named = {"": curves} if isinstance(curves, Reliability) else dict(curves)
+def _curves(named: Mapping[str, Reliability]) -> Figure:
     figure = Figure(figsize=(6, 6.2), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     curve, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -274,15 +314,4 @@ def _draw_curves(path: Path, curves: Reliability | Mapping[str, Reliability]) ->
     for ax in (curve, counts):
         ax.spines[["top", "right"]].set_visible(False)
     curve.legend(frameon=False, fontsize=8, loc="upper left")
-    save(figure, path)
-
-
-def _called(names: Sequence[str]) -> list[str]:
-    """Return names without what all share; of long ones the end is kept, where files differ."""
-    short = Names.told_apart(names).short if max(map(len, names)) > LONGEST else names
-    cut = [one if len(one) <= LONGEST else f"…{one[1 - LONGEST :]}" for one in short]
-    return (
-        cut
-        if len(set(cut)) == len(cut)
-        else [f"{i} {one}" for i, one in zip(numbers_of(names), cut, strict=True)]
-    )
+    return figure

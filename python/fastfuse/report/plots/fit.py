@@ -13,10 +13,26 @@ from ...evaluation.raters.scores import Reliability, reliability_curve
 from ...fusion.estimate import Estimate
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_array, as_companion
-from .style import COLUMN, HUES, ONE_AND_A_HALF, SHAPES, legend, new_axes, tidy
+from .given import check_axes, check_given
+from .style import (
+    COLUMN,
+    HUES,
+    IN_LEGEND,
+    ONE_AND_A_HALF,
+    SHAPES,
+    called,
+    legend,
+    legend_below,
+    new_axes,
+    tidy,
+)
 
 THERE = "#d0d0d0"
 LEAST = 0.5  # voxels; where the axis begins
+PLOT, BELOW = (
+    4.0,
+    1.3,
+)  # inches: the height of a plot without its legend, and what of it lies below the curves
 APART = 0.62  # width of what stands side by side at one number of marks
 ALL_NUMBERS = 16  # marks on the axis; of more raters not each has one
 
@@ -54,13 +70,16 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2))
         fastfuse.plots.fit(fusion)
     """
+    check_given(fusion, "fit", Fusion, Estimate, called="fusion")
+    check_axes(ax)
     found = fusion.fit
     if found is None:
         raise ValueError(
             "fusion has no fit: its votes are no table (mrf, roi='disputed', or votes that hardly repeat), or all "
             "raters agree that there is nothing, or nothing but foreground"
         )
-    ax = new_axes(ONE_AND_A_HALF, 3.4) if ax is None else ax
+    own = ax is None
+    ax = new_axes(ONE_AND_A_HALF, 2.9) if ax is None else ax
     marks = np.arange(len(found.observed))
     ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label="observed")
     highest = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
@@ -86,7 +105,11 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         ax.set_xticks(marks)
     ax.set_xlabel("raters who mark a voxel")
     ax.set_ylabel("voxels")
-    legend(ax, title="expected: nats a marked voxel")
+    title = "expected: nats a marked voxel below the best"
+    if own:
+        legend_below(ax, title=title)
+    else:
+        legend(ax, title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return tidy(ax)
 
 
@@ -95,16 +118,16 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     named = dict(found) if isinstance(found, Mapping) else {"": found}
     marked = as_array(truth, "truth")
     inside = slice(None) if mask is None else as_companion(mask, "mask", marked.shape) != 0
-    if ax is None:
-        ax = new_axes(COLUMN, 4.2, layout=None)
-        ax.figure.subplots_adjust(left=0.17, right=0.96, top=0.97, bottom=0.32)
+    own = ax is None
+    ax = new_axes(COLUMN, PLOT, layout=None) if ax is None else ax
     counts = ax.inset_axes((0, -0.36, 1, 0.24))
     ax.plot([0, 1], [0, 1], color="#777777", lw=1, ls="--", label="calibrated")
-    for at, (name, one) in enumerate(named.items()):
+    for at, (name, short) in enumerate(zip(named, called(list(named), IN_LEGEND), strict=True)):
+        one = named[name]
         probability = as_companion(getattr(one, "probability", one), name or "found", marked.shape)
         p, true = probability[inside].astype(np.float64).ravel(), (marked[inside] > 0).ravel()
         curve = reliability_curve(p, true.astype(np.float64))
-        text = f"{name}: {_scores(p, true, curve)}" if name else _scores(p, true, curve)
+        text = f"{short}: {_scores(p, true, curve)}" if name else _scores(p, true, curve)
         look: dict[str, Any] = {"color": HUES[at % len(HUES)], "lw": 1.5}
         held = curve.voxels > 0
         ax.plot(
@@ -115,7 +138,14 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     counts.set(xlim=(0, 1), yscale="log", ylabel="voxels", xlabel="probability")
     ax.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of the voxels that are foreground")
     ax.tick_params(labelbottom=False)
-    legend(ax, loc="best")
+    if own:
+        legend_below(ax)
+        figure: Any = ax.figure
+        height = figure.get_figheight()
+        top, bottom = 1 - 0.1 / height, (height - PLOT + BELOW) / height
+        figure.subplots_adjust(left=0.17, right=0.96, top=top, bottom=bottom)
+    else:
+        legend(ax, loc="best")
     tidy(counts)
     return tidy(ax)
 

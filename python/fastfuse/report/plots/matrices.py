@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.result import LabelFusion
+from .given import check_axes, check_given, check_of_axes, check_of_file
 from .pictures import save
-from .style import COLUMN, SMALL, TEXT, UNKNOWN, new_axes, tidy
+from .style import COLUMN, SMALL, TEXT, UNKNOWN, called, new_axes, tidy
 
 MOST_TICKS = 30  # labels named along an axis
 LONGEST = 18  # letters of a label's name there
@@ -26,15 +27,17 @@ MOST_NUMBERS, LEAST_SHOWN = 12, 0.005  # labels of a matrix with numbers in it, 
 
 @overload
 def confusion(
-    found: LabelFusion | LabelEstimate, ax: Axes | None = None, *, rater: int | str = 0
+    found: LabelFusion | LabelEstimate, ax: Axes | None = None, *, rater: int | str | None = None
 ) -> Axes: ...
 
 
 @overload
-def confusion(found: Path | str, ax: LabelFusion | LabelEstimate) -> None: ...
+def confusion(found: Path | str, ax: LabelFusion | LabelEstimate, *, overwrite: bool = False) -> None: ...
 
 
-def confusion(found: Any, ax: Any = None, *, rater: int | str = 0) -> Axes | None:
+def confusion(
+    found: Any, ax: Any = None, *, rater: int | str | None = None, overwrite: bool = False
+) -> Axes | None:
     """Draw a rater's confusion matrix, p(vote | truth), truths in rows; what nothing determines is grey.
 
     ``confusion(path, found)`` draws those of all raters into a PNG. Names of labels beyond 18 letters are cut, with the label's number
@@ -45,8 +48,10 @@ def confusion(found: Any, ax: Any = None, *, rater: int | str = 0) -> Axes | Non
     found : LabelFusion or LabelEstimate
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.
-    rater : int or str, default 0
-        Place or name of the rater.
+    rater : int or str, optional
+        Place or name of the rater; the first without it.
+    overwrite : bool, default False
+        Replace an existing file, where one is written.
 
     Returns
     -------
@@ -74,33 +79,30 @@ def confusion(found: Any, ax: Any = None, *, rater: int | str = 0) -> Axes | Non
         fastfuse.plots.confusion(fusion, rater=2)
     """
     if isinstance(found, (str, PathLike)):
-        _confusion_of_all(Path(found), _with_matrices(ax))
+        check_of_file("confusion", rater=rater)
+        check_given(ax, "confusion", LabelFusion, LabelEstimate)
+        save(_confusion_of_all(ax), Path(found), overwrite=overwrite)
         return None
-    fusion = _with_matrices(found)
+    check_of_axes("confusion", overwrite=overwrite)
+    check_axes(ax)
+    check_given(found, "confusion", LabelFusion, LabelEstimate)
+    fusion: LabelFusion | LabelEstimate = found
+    rater = 0 if rater is None else rater
     names = list(fusion.raters if isinstance(fusion, LabelFusion) else fusion.names)
     if isinstance(rater, str) and rater not in names:
         raise ValueError(f"rater is {rater!r}: there are {', '.join(names)}")
     place = names.index(rater) if isinstance(rater, str) else rater
     if not 0 <= place < len(names):
         raise ValueError(f"rater is {rater}, and there are {len(names)}, from 0 on")
-    called = _short_names(fusion)
+    labels = _short_names(fusion)
     ax = new_axes(COLUMN, 2.9) if ax is None else ax
-    drawn = _matrix(ax, fusion, place, called)
-    ax.set_title(names[place], parse_math=False)
+    drawn = _matrix(ax, fusion, place, labels)
+    ax.set_title(called([names[place]])[0], parse_math=False)
     ax.set(xlabel="vote", ylabel="truth")
     bar = ax.figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.03)
     bar.set_label("p(vote | truth)", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
     return tidy(ax, framed=True)
-
-
-def _with_matrices(fusion: Any) -> LabelFusion | LabelEstimate:
-    if not isinstance(fusion, (LabelFusion, LabelEstimate)):
-        raise TypeError(
-            f"fusion is a {type(fusion).__name__}: confusion matrices are those of a LabelFusion, as of fastfuse.staple(maps, "
-            "labels='all'), or a LabelEstimate"
-        )
-    return fusion
 
 
 def _matrix(ax: Axes, fusion: LabelFusion | LabelEstimate, place: int, called: Sequence[str]) -> Any:
@@ -113,7 +115,7 @@ def _matrix(ax: Axes, fusion: LabelFusion | LabelEstimate, place: int, called: S
     return drawn
 
 
-def _confusion_of_all(path: Path, fusion: LabelFusion | LabelEstimate) -> None:
+def _confusion_of_all(fusion: LabelFusion | LabelEstimate) -> Figure:
     names = fusion.raters if isinstance(fusion, LabelFusion) else fusion.names
     called = _short_names(fusion)
     count, raters = len(called), len(names)
@@ -134,7 +136,7 @@ def _confusion_of_all(path: Path, fusion: LabelFusion | LabelEstimate) -> None:
     figure.supylabel("truth")
     bar = figure.colorbar(drawn, ax=list(axes.ravel()), fraction=0.03, shrink=min(1.0, 3 / rows / side))
     bar.set_label("p(vote | truth)", fontsize=8)
-    save(figure, path)
+    return figure
 
 
 def _short_names(fusion: LabelFusion | LabelEstimate) -> list[str]:

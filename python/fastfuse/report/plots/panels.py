@@ -38,6 +38,8 @@ def draw_consensus(
     soft: tuple[str, NDArray[Any]],
     consensus: Mapping[str, NDArray[Any]],
     truth: NDArray[Any] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draw one slice as in the paper's Fig. 2: FLAIR, the raters, one soft mask, every consensus in colour.
 
@@ -56,6 +58,8 @@ def draw_consensus(
     truth : ndarray, shape (x, y, z), optional
         The true lesions, drawn as outlines. The figure shows the slice with most of them (without ``truth``, of
         all masks), zoomed to their densest part.
+    overwrite : bool, default False
+        Replace an existing file.
     """
     marked = np.sum([mask != 0 for mask in masks.values()], axis=0) if truth is None else truth != 0
     z = int(np.argmax(marked.sum(axis=(0, 1))))
@@ -94,11 +98,16 @@ def draw_consensus(
     bar = bottom.colorbar(shown, ax=list(axes), fraction=0.02, pad=0.01)
     bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
-    save(figure, path)
+    save(figure, path, overwrite=overwrite)
 
 
 def draw_labels(
-    path: Path, maps: Mapping[str, NDArray[Any]], colours: Mapping[int, str], names: Mapping[int, str]
+    path: Path,
+    maps: Mapping[str, NDArray[Any]],
+    colours: Mapping[int, str],
+    names: Mapping[int, str],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Draw one axial slice of label maps beside each other, each label in its colour.
 
@@ -110,6 +119,8 @@ def draw_labels(
         Label maps by name; the figure shows the slice in which the first one has most labels, and most of them.
     colours, names : mapping of int to str
         Colour and name of each label.
+    overwrite : bool, default False
+        Replace an existing file.
     """
     first = next(iter(maps.values()))
     held = [(len(np.unique(first[:, :, z])), np.count_nonzero(first[:, :, z])) for z in range(first.shape[2])]
@@ -130,7 +141,7 @@ def draw_labels(
         )  # fmt: skip
         ax.set_title(name, color="white", fontsize=10)
     legend(axes[len(maps)], [Patch(color=colours[value], label=names[value]) for value in values if value])
-    save(figure, path)
+    save(figure, path, overwrite=overwrite)
 
 
 def densest_window(truth: Slice) -> tuple[slice, slice]:

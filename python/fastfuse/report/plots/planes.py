@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from ...fusion.labels.result import entropy_of
+from ...fusion.labels.result import LabelFusion, entropy_of
+from ...fusion.native.kind import in_memory
 from ...fusion.native.marks import marks_for
 from ...fusion.result import Fusion
 from ...images.image import ras_axes
@@ -21,14 +22,16 @@ from ..colours import BARS_MM, OUTLINES
 from ..html.disputes import places_of
 from ..html.scan import Pictures
 from ..html.stills import PLANES
-from ..seen import pictures_of_fusion
+from ..seen import pictures_of_fusion, placed_volumes
 from .charts import names_of
+from .given import check_axes, check_given
 from .panels import HALO, edges
-from .style import COLUMN, SMALL, TEXT, new_axes
+from .style import COLUMN, IN_LEGEND, SMALL, TEXT, called, legend_below, new_axes
 
 Plane = Literal["axial", "coronal", "sagittal"]
 OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 WINDOW_MM = 60.0
+TALLEST = 4.5  # inches
 BESIDE = 0.2  # part of a voxel by which the first and the last rater's outline lie beside the edge
 LEAST = 0.05  # entropy in bits that is drawn
 
@@ -112,7 +115,7 @@ def slices(
     like : image or path, optional
         Where the voxels lie, as of :meth:`Fusion.to_nifti`. Without it arrays are shown with no sides named, as if of 1 mm.
     legend : bool, default True
-        Name the raters beside the slice.
+        Name the raters: below the slice in a new figure, else beside it.
 
     Returns
     -------
@@ -134,7 +137,10 @@ def slices(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.slices(fusion)
     """
-    called = names_of(fusion, names)
+    check_given(fusion, "slices", Fusion, called="fusion")
+    check_axes(ax)
+    alone = ax is None
+    listed = called(names_of(fusion, names), IN_LEGEND)
     marks = marks_for(fusion, raters)
     pictures, _ = pictures_of_fusion(fusion, marks, image, like)
     own = pictures.affine
@@ -147,16 +153,20 @@ def slices(
     _outline(ax, shown, held, "black", 4.4)
     _outline(ax, shown, held, "white", 3.2)
     handles = []
-    for number, (rater, name) in enumerate(zip(pictures.raters, called, strict=True)):
+    for number, (rater, name) in enumerate(zip(pictures.raters, listed, strict=True)):
         hue = OUTLINES[number % len(OUTLINES)]
         style = ("-", (0, (3, 1.5)), (0, (1, 1)))[number // len(OUTLINES) % 3]
-        beside = BESIDE * (2 * number / (len(called) - 1) - 1) if len(called) > 1 else 0.0
+        beside = BESIDE * (2 * number / (len(listed) - 1) - 1) if len(listed) > 1 else 0.0
         _outline(ax, shown, shown.seen(rater) != 0, hue, 0.8, style, beside)
         handles.append(Line2D([], [], color=hue, ls=style, lw=1.5, label=name))
     around = [Stroke(linewidth=4.0, foreground="black"), Normal()]
     handles.append(Line2D([], [], color="white", lw=2.6, label="consensus", path_effects=around))
     _window(ax, shown, window_mm)
-    if legend:
+    if alone:
+        _fitted(ax)
+    if legend and alone:
+        legend_below(ax, handles)
+    elif legend:
         ax.legend(
             handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=SMALL, frameon=False,
             handlelength=1.4, borderaxespad=0.2,
@@ -165,7 +175,7 @@ def slices(
 
 
 def uncertainty(
-    fusion: Fusion,
+    fusion: Fusion | LabelFusion,
     image: Any = None,
     *,
     ax: Axes | None = None,
@@ -174,11 +184,11 @@ def uncertainty(
     window_mm: float | None = None,
     like: Any = None,
 ) -> Axes:
-    """Draw the entropy of the consensus on a slice, in bits: 0 where it is sure, 1 where it is 0.5.
+    """Draw the entropy of the consensus on a slice, in bits: 0 where it is sure, 1 where it is 0.5; of K labels log2 K at most.
 
     Parameters
     ----------
-    fusion : Fusion
+    fusion : Fusion or LabelFusion
     image : array_like or image, optional
         What lies below; by default that which the fusion was given; black without one.
     ax : Axes, optional
@@ -211,10 +221,18 @@ def uncertainty(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.uncertainty(fusion)
     """
-    pictures, _ = pictures_of_fusion(fusion, [], image, like)
+    check_given(fusion, "uncertainty", Fusion, LabelFusion, called="fusion")
+    check_axes(ax)
+    of_all = (
+        fusion.entropy() / np.log(2)
+        if isinstance(fusion, LabelFusion)
+        else entropy(in_memory(fusion.probability))
+    )
+    most = np.log2(len(fusion.labels)) if isinstance(fusion, LabelFusion) else 1.0
+    pictures, _ = placed_volumes(fusion._origin, of_all, [], image, like)
     own = pictures.affine
     pictures = pictures.in_ras()
-    bits = entropy(pictures.consensus)
+    bits = pictures.consensus
     fixed = PLANES[plane][0][0] if plane in PLANES else 2
     if at is None:
         others = tuple(axis for axis in range(3) if axis != fixed)
@@ -225,17 +243,26 @@ def uncertainty(
     else:
         at_ras = _voxel(pictures, own, at)
     shown = _cut(pictures, plane, at_ras)
+    alone = ax is None
     ax = _below(shown, ax)
     values = shown.seen(bits)
-    opacity = np.where(values >= LEAST, 0.5 + 0.5 * values, 0.0)
+    opacity = np.where(values >= LEAST, np.minimum(0.5 + 0.5 * values, 1.0), 0.0)
     drawn = ax.imshow(
-        values, cmap="inferno", vmin=0, vmax=1, alpha=opacity, extent=shown.extent, interpolation="nearest"
+        values,
+        cmap="inferno",
+        vmin=0,
+        vmax=max(1.0, most),
+        alpha=opacity,
+        extent=shown.extent,
+        interpolation="nearest",
     )
     figure = ax.figure
     bar = figure.colorbar(drawn, ax=ax, fraction=0.046, pad=0.02)
     bar.set_label("entropy (bits)", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
     _window(ax, shown, window_mm)
+    if alone:
+        _fitted(ax, beside=0.6)
     return ax
 
 
@@ -287,6 +314,14 @@ def _below(shown: _Cut, ax: Axes | None) -> Axes:
     ax.set_facecolor("black")
     ax.set(xticks=[], yticks=[])
     return ax
+
+
+def _fitted(ax: Axes, beside: float = 0.0) -> None:
+    """Give a figure of one's own the height of what is shown; ``beside``: inches of the width that something else takes."""
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    tall = min((COLUMN - beside) * abs((low - high) / (right - left)), TALLEST)
+    figure: Any = ax.figure
+    figure.set_size_inches(COLUMN, tall)
 
 
 def _outline(

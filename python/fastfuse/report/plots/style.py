@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from ..names import Names, numbers_of
 
 COLUMN, ONE_AND_A_HALF, PAGE = 3.5, 5.2, 7.2  # inches: 89, 132 and 183 mm
 SMALL, TEXT = 7, 8  # points
@@ -15,6 +19,9 @@ HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5555
 SHAPES = "osD^vPX"
 QUIET = "#777777"
 UNKNOWN = "#b0b0b0"
+LONGEST = 28  # letters of a name along an axis
+IN_LEGEND = 22
+LETTER, HANDLE, ROW = 0.056, 0.38, 0.15  # inches of a legend: a letter, what is beside a text, a line
 
 
 def new_axes(
@@ -46,6 +53,36 @@ def tidy(ax: Axes, *, framed: bool = False) -> Axes:
     if not framed:
         ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def called(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Return names without what all share, where one is long; of those that stay long the end is kept, where files differ."""
+    short = Names.told_apart(names).short if max(map(len, names), default=0) > longest else names
+    cut = [one if len(one) <= longest else f"…{one[1 - longest :]}" for one in short]
+    return (
+        cut
+        if len(set(cut)) == len(cut)
+        else [f"{i} {one}" for i, one in zip(numbers_of(names), cut, strict=True)]
+    )
+
+
+def legend_below(ax: Axes, handles: Sequence[Artist] | None = None, title: str | None = None) -> None:
+    """Draw a legend below all of a figure of one's own, which grows by it; in as many columns as the longest text leaves."""
+    figure: Any = ax.figure
+    shown = list(ax.get_legend_handles_labels()[0] if handles is None else handles)
+    if not shown:
+        return
+    width, height = figure.get_size_inches()
+    longest = max(len(str(one.get_label())) for one in shown)
+    columns = max(1, min(len(shown), int((width - 0.1) / (longest * LETTER + HANDLE))))
+    columns = -(-len(shown) // -(-len(shown) // columns))  # as even as the rows allow
+    rows = -(-len(shown) // columns) + (title is not None)
+    figure.set_size_inches(width, height + rows * ROW + 0.1)
+    figure.legend(
+        handles=shown, loc="outside lower center" if figure.get_layout_engine() else "lower center", ncols=columns,
+        title=title, frameon=False, fontsize=SMALL, title_fontsize=SMALL, handlelength=1.4, handletextpad=0.4,
+        columnspacing=1, borderaxespad=0.2,
+    )  # fmt: skip
 
 
 def legend(ax: Axes, **options: Any) -> Any:

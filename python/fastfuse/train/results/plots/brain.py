@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from ....report.plots import save
 from ....report.plots.panels import (
     RATER,
     TRUTH,
@@ -28,6 +27,7 @@ from ....report.plots.panels import (
     scale_bar,
     show,
 )
+from ....report.plots.pictures import save_anew
 
 Slice = NDArray[Any]
 THICKEST, THINNEST = 3.0, 1.0  # outlines lie on each other: the first are the thickest
@@ -104,7 +104,7 @@ def draw_experts(path: Path, view: View) -> None:
     place = voted.inset_axes((1.03, 0, 0.05, 1))  # beside, so that the panels stay of one size
     bar = figure.colorbar(shown, cax=place, ticks=range(1, count + 1))
     bar.ax.tick_params(colors="white")
-    save(figure, path)
+    save_anew(figure, path)
 
 
 def draw_masks(
@@ -146,7 +146,7 @@ def draw_masks(
     bar = figure.colorbar(shown, ax=axes, fraction=0.02, pad=0.01)
     bar.set_label("probability", color="white")
     bar.ax.tick_params(colors="white")
-    save(figure, path)
+    save_anew(figure, path)
 
 
 def _outlined(cut: float) -> str:

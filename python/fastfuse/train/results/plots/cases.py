@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
-from ....report.plots import save
+from ....report.plots.pictures import save_anew
 from ..differences import Difference
 from ..entries import Entry
 from ..measures import AGAINST, SHOWN, TABLE_1, Key
@@ -55,7 +55,7 @@ def draw_cases(path: Path, entries: Sequence[Entry]) -> None:
     drawn = lines if any(_failed(entry).any() for entry in entries) else lines[:2]
     title = f"mean over {seeds} seeds" if seeds > 1 else None
     figure.legend(handles=drawn, loc="outside lower center", ncols=3, frameon=False, title=title)
-    save(figure, path)
+    save_anew(figure, path)
 
 
 def _tens(bottom: float) -> range:
@@ -123,7 +123,7 @@ def draw_differences(path: Path, rows: Sequence[Row]) -> None:
     seeds = max(row.seeds for row in rows)
     over = f"cases and {seeds} seeds" if seeds > 1 else "cases (one seed)"
     figure.suptitle(_told(shown, over), fontsize="small")
-    save(figure, path)
+    save_anew(figure, path)
 
 
 def _told(rows: Sequence[Row], over: str) -> str:

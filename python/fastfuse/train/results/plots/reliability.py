@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from ....report.plots import save
+from ....report.plots.pictures import save_anew
 from ..entries import Entry
 from ..reliability import BINS, together
 from .palette import hue, numbers, plain, shape
@@ -39,4 +39,4 @@ def draw_reliability(path: Path, entries: Sequence[Entry]) -> None:
     curve.legend(frameon=False, fontsize="small", loc="upper left")
     curve.set_title("all voxels of the brain, all cases together", loc="left", fontsize="medium")
     plain((curve, counts), "both")
-    save(figure, path)
+    save_anew(figure, path)

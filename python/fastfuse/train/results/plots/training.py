@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ....report.plots import save
+from ....report.plots.pictures import save_anew
 from .palette import FAILED, hue, plain, shape
 
 
@@ -71,7 +71,7 @@ def draw_training(path: Path, runs: Mapping[str, Curves]) -> None:
     failed = any(one.failure for one in drawn)
     handles = _legend(folds, validated=validated, failed=failed)
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize="small")
-    save(figure, path)
+    save_anew(figure, path)
 
 
 def _curve(ax: Any, history: History) -> None:
