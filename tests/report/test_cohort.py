@@ -89,7 +89,7 @@ def test_the_command_and_shards(tmp_path: Path) -> None:
     make_cohort(tmp_path / "in", 2)
     shard = fuse(tmp_path, "--shard", "1/2", "--report", "r.html")
     assert shard.returncode == 2
-    assert "give it to the step with merge" in shard.stderr
+    assert "give it to the step with --merge" in shard.stderr
     done = fuse(tmp_path, "--report", "r.html")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote into out, and r.html"
