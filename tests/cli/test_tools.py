@@ -221,3 +221,21 @@ def test_the_script_of_completion_is_shown(tmp_path: Path, shell: str) -> None:
     done = ran(tmp_path, "--show-completion", shell, env=by_name)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"_FASTFUSE_COMPLETE=complete_{shell}" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["c.json", "c.nii", "page.html"])
+def test_no_output_takes_the_place_of_the_log(case: Path, tmp_path: Path, name: str) -> None:
+    words = ["fuse", *MASKS, "-o", tmp_path / "c.nii", "--report", tmp_path / "page.html"]
+    ran(case, *words)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    log = tmp_path / name
+    ran(case, *words, "--log-file", tmp_path / "before.log")
+    for path in (tmp_path / "c.json", tmp_path / "c.nii", tmp_path / "page.html"):
+        path.unlink()
+    (tmp_path / "before.log").rename(log)
+    before = log.read_text(encoding="utf-8")
+    told = ran(case, *words, "--log-file", log, "--overwrite")
+    assert (told.returncode, "is the log of this command; choose another name" in told.stderr) == (2, True)
+    assert log.read_text(encoding="utf-8").startswith(before)
+    assert [path.name for path in tmp_path.iterdir()] == [name]

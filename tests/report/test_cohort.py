@@ -90,6 +90,9 @@ def test_the_command_and_shards(tmp_path: Path) -> None:
     shard = fuse(tmp_path, "--shard", "1/2", "--report", "r.html")
     assert shard.returncode == 2
     assert "give it to the step with --merge" in shard.stderr
+    inside = fuse(tmp_path, "--report", "out/r.html")
+    assert inside.returncode == 0, inside.stderr
+    assert (tmp_path / "out" / "r.html").is_file()
     done = fuse(tmp_path, "--report", "r.html")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote into out, and r.html"

@@ -57,7 +57,8 @@ Threads = Annotated[int, Option(help="Threads to use; 0: all that there are.")]
 Bids = Annotated[
     Path | None,
     Option(
-        help="Also write derivatives of BIDS into this folder, as derivatives/fastfuse.", show_default=False
+        help="Also write derivatives of BIDS into this folder, such as derivatives/fastfuse: its sub-LABEL/ and dataset_description.json.",
+        show_default=False,
     ),
 ]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace existing outputs.")]

@@ -33,7 +33,7 @@ from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.registry import MethodName, keeping_given
 from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
-from ..images.outputs import write_all
+from ..images.outputs import make_folder, write_all
 from ..images.paths import PathLike, as_path, needed_path
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
@@ -274,7 +274,6 @@ class Asked:
         """Refuse parts of the work that do not go together."""
         if self.report is not None and self.shard is not None:
             raise ValueError("report is given: it is of all cases; give it to the step with merge (--merge)")
-        check_own_report(self.report)
         if self.merge and (self.shard is not None or self.apply):
             raise ValueError(
                 "merge is set: it is a step by itself, after all shards; leave shard and apply out"
@@ -287,6 +286,9 @@ class Asked:
             raise ValueError(
                 "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
             )
+        if self.report is not None and self.report.parent.resolve() == self.out.resolve():
+            make_folder(self.out)
+        check_own_report(self.report)
 
 
 def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:

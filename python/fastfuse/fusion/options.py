@@ -147,7 +147,7 @@ class Options(OfMethods, OfForeground):
         other, so that a few of them may come out as worse than chance, and the consensus upside down. Use it where many raters
         differ in kind, not to save time.""",
         flag=Flag(
-            "Where to fuse: all, disputed, or a margin in mm around what anybody marks.",
+            "Where to fuse: all, disputed, or a margin in mm around all marks; border-staple takes 4.",
             number_or_word,
             metavar="all|disputed|MM",
         ),
@@ -241,7 +241,7 @@ class Options(OfMethods, OfForeground):
         "float",
         """Stop when no sensitivity or specificity moves by more than this in one M-step. This limits the last step, not the
         remaining error: if EM is slow, probabilities may still move by 1e-3: choose less, or ``acceleration="squarem"``.""",
-        flag=Flag("Stop when no sensitivity or specificity moves by more.", float, main=True),
+        flag=Flag("Stop when no rate moves by more; border-staple: no voxel, by 1e-4.", float, main=True),
     )
     max_iter: int = option(
         1000,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+logs: list[Path] = []  # that are written to as the work goes on
 UNCHANGED = "; nothing was changed"  # end of a message, true of the files that were to appear together
 
 
@@ -51,6 +52,8 @@ def _check_output(
         raise OutputError(f"{name}: is a folder; choose another name")
     if path.exists() and not path.is_file():
         raise OutputError(f"{name}: is not a regular file; choose another name")
+    if any(_same_file(path, log) for log in logs):
+        raise OutputError(f"{name}: is the log of this command; choose another name (--log-file)")
     if any(_same_file(path, source) for source in inputs):
         raise OutputError(f"{name}: is one of the inputs; choose another name")
     if [other.resolve() for other in paths].count(path.resolve()) > 1:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ...errors import OutputError
+from ...images.outputs import logs
 from ...images.paths import shown
 from ...report import terminal
 
@@ -35,12 +36,14 @@ def start_log(path: Path) -> None:
         _write(file, kind, text)
 
     _open.append((file, hear))
+    logs.append(path)
     terminal.listeners.append(hear)
     hear("command", shlex.join(["fastfuse", *sys.argv[1:]]))
 
 
 def end_log(code: int) -> None:
     """Note the exit code, and close the log, if there is one."""
+    logs.clear()
     while _open:
         file, hear = _open.pop()
         hear("end", f"exit code {code}")

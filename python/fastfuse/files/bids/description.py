@@ -79,7 +79,7 @@ class Description:
         names = [one.get("Name") for one in made_by or () if isinstance(one, dict)]
         if not (isinstance(facts, dict) and facts.get("DatasetType") == "derivative" and "fastfuse" in names):
             raise OutputError(
-                f"{shown(path)}: is of a data set that fastfuse did not make: give a folder of its own, as derivatives/fastfuse"
+                f"{shown(path)}: is of a data set that fastfuse did not make: give a folder of its own, such as derivatives/fastfuse"
             )
         links = facts.get("DatasetLinks")
         kept = links if isinstance(links, dict) else {}

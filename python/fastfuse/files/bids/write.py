@@ -94,7 +94,7 @@ def write_derivatives(
     Parameters
     ----------
     folder : path
-        Of the data set of derivatives, as derivatives/fastfuse; made if it is not there.
+        Of the data set of derivatives, such as derivatives/fastfuse; made if it is not there.
     consensus : path
         The probability, or label map (.nii, .nii.gz), with its sidecar; they may wait in a block of :func:`together`, and
         then the derivatives appear with them.
