@@ -112,7 +112,7 @@ def test_a_split_to_test(cohort: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--dataset-id", "1000"], "the data set's number (--dataset-id) is 1000: nnU-Net takes 1 to 999"),
-        (["--name", "a/b"], "the data set's name (--name) is 'a/b': letters, digits, - and _ are needed"),
+        (["--name", "a/b"], "the data set's --name is 'a/b': letters, digits, - and _ are needed"),
         (["--ignore", "0.6", "0.8"], "ignore is 0.6 0.8: a probability below 0.5 and one above"),
         (["--method", "median"], "methods is 'median'"),
         (["--method", "staple,soft-staple"], "--method is staple,soft-staple: name one"),
