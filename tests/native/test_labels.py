@@ -236,3 +236,12 @@ def test_a_fusion_without_an_origin_is_saved(tmp_path: Path) -> None:
     assert "rater 2" in fusion._repr_html_()
     fusion.save(tmp_path / "a.nii.gz", like=of_nibabel(MAPS[0]))
     assert json.loads((tmp_path / "a.json").read_text())["warnings"]
+
+
+def test_a_stack_that_the_caller_keeps_is_drawn(tmp_path: Path) -> None:
+    stack = np.stack(MAPS, axis=-1)
+    fusion = fastfuse.staple(stack, labels=NAMES, axis=-1)
+    fusion.report(tmp_path / "a.html")
+    listed = fastfuse.staple(MAPS, labels=NAMES)
+    listed.report(tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()

@@ -207,9 +207,10 @@ Estimate fit(const VoteTable& table, const std::vector<double>& counts, const Op
 
 // Which numbers of marks count, and how far what is expected may be off.
 struct MarkLimits {
-    double times = 2;        // what is off by more is told
-    double least_voxels = 0; // there, or expected; of whatever somebody marks
-    double least_share = 0;  // the same, as a share of the voxels that somebody marks
+    double times = 2; // the larger count of voxels may be so many times the smaller one
+    // Counts below both of these are not looked at: a number of voxels, and a share of the voxels that
+    // somebody marks.
+    double least_voxels = 0, least_share = 0;
 };
 
 // Whether nothing is to be told of masks of which each rater has a vote everywhere, and of two classes with

@@ -143,7 +143,8 @@ template <class Bits, bool is_float> class Selection {
         std::vector<std::vector<Histogram>> own(static_cast<std::size_t>(team_.size()));
         for (auto& histograms : own)
             histograms = std::vector<Histogram>(wanted.begin(), wanted.end());
-        std::vector<DigitCounts> whole(own.size()); // of whole groups
+        std::vector<DigitCounts> whole(
+            own.size()); // by each thread, of groups that no end of a run cuts short
         team_.run((voxels_ + run_voxels - 1) / run_voxels, [&](std::int64_t job, const Worker& worker) {
             const auto thread = static_cast<std::size_t>(worker.thread);
             count_run(job * run_voxels, level * digit_bits, own[thread], whole[thread]);

@@ -11,10 +11,10 @@
 namespace fastfuse {
 namespace {
 
-using Counts = std::vector<double>; // of voxels with 0 to m marks
+using Counts = std::vector<double>; // entry k: how many voxels k raters mark
 
-constexpr double rounding =
-    1e-9; // sums in another order; what lies that near a limit is left to a closer look
+// Sums in another order differ in their last bits: what lies that near a limit is left to a closer look.
+constexpr double rounding = 1e-9;
 
 // None where a vote is missing, or is no 0 and no 1.
 std::optional<Counts> observed(const VoteTable& table) {
@@ -32,9 +32,8 @@ std::optional<Counts> observed(const VoteTable& table) {
     return found;
 }
 
-double known(double rate) {
-    return std::isnan(rate) ? 0.5 : rate;
-} // one that nothing determines is never asked for
+// A rate that nothing determines belongs to votes that do not occur: any number will do.
+double known(double rate) { return std::isnan(rate) ? 0.5 : rate; }
 
 // Adds `voxels` times the chance of 0 to m marks where rater i marks with the chance mark[i]: a sum of
 // independent marks, whose distribution grows by one rater at a time.

@@ -114,11 +114,16 @@ def for_a_prior(value: float, prior: Array | None, mask: Array | None) -> str:
     if prior is not None:
         counted = told_once(prior if mask is None else prior[mask.astype(bool)])
     low, high = (float(find(counted[np.isfinite(counted)])) for find in (np.min, np.max))
+    if overshoots(low, high):
+        return "clip what interpolation overshot, as by numpy.clip(prior, 0, 1)"
     if low < 1 - OVERSHOOT:
         return f"mend it: its values go from {low:.4g} to {high:.4g}"
-    if high > OVERSHOOT:
-        return f"scale it, as by prior / 100 or prior / 255: it goes up to {high:.4g}"
-    return "clip what interpolation overshot, as by numpy.clip(prior, 0, 1)"
+    return f"scale it, as by prior / 100 or prior / 255: it goes up to {high:.4g}"
+
+
+def overshoots(low: float, high: float) -> bool:
+    """Tell whether values lie no farther beyond 0 and 1 than interpolation or rounding leads."""
+    return low >= 1 - OVERSHOOT and high <= OVERSHOOT
 
 
 def _present(bad: Complaint) -> str:
@@ -227,7 +232,7 @@ def _of_values(bad: Complaint, *, masks: bool = False) -> str:
     few = len(np.unique(finite)) <= MOST_LABELS or (low == 0 and bool(np.all(finite == np.rint(finite))))
     if few and bad.value == int(bad.value) and _few_values(votes):
         return f"of a label map, {ONE_LABEL}; {_of_shades(finite, high, masks=masks)}{ALL_ABOVE}"
-    if high <= OVERSHOOT and low >= 1 - OVERSHOOT:
+    if overshoots(low, high):
         beyond = [f"{high - 1:.2g} above 1"] * (high > 1) + [f"{-low:.2g} below 0"] * (low < 0)
         return f"its values go up to {' and '.join(beyond)}: clip what rounding did, or interpolation; {_cut_at(0.5)} makes masks"
     if high <= 0:

@@ -17,7 +17,7 @@ from ..inputs.lattice import box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
-from .messages import OVERSHOOT
+from .messages import overshoots
 from .prior_map import note_smoothed
 
 Box = tuple[slice, ...]
@@ -92,7 +92,7 @@ def _check_votes(raters: Raters, given: Sequence[Any]) -> None:
         if wrong.any():
             remedy = (
                 "clip what interpolation overshot, as by numpy.clip(votes, 0, 1)"
-                if np.nanmax(array) <= OVERSHOOT and np.nanmin(array) >= 1 - OVERSHOOT
+                if overshoots(np.nanmin(array), np.nanmax(array))
                 else "divide scaled votes by what stands for 1, and of a label map give the voxels that hold the label"
             )
             raise ValueError(

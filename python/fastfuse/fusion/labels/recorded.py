@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ..native.kind import kind_of
-from ..native.origin import Held, Origin
+from ..native.origin import Origin
+from ..native.remembered import held_of
 from ..votes import Votes
 from .declared import RESAMPLING
 from .fuse import came_to
@@ -81,6 +82,7 @@ def with_origin_of_labels(
     fusion: LabelFusion, votes: Votes, options: LabelOptions, labels: Any, remarks: Sequence[str]
 ) -> LabelFusion:
     """Return the fusion with where it comes from; ``votes`` are listed."""
+    held, mask, present = held_of(votes)
     origin = Origin(
         kind=kind_of(votes.raters),
         names=fusion.raters,
@@ -88,8 +90,8 @@ def with_origin_of_labels(
         remarks=tuple(remarks),
         masked=votes.mask is not None,
         partial=votes.present is not None,
-        held=Held(votes.raters),
-        mask=Held([] if votes.mask is None else [votes.mask]),
-        present=Held([] if votes.present is None else list(cast("Sequence[Any]", votes.present))),
+        held=held,
+        mask=mask,
+        present=present,
     )
     return replace(fusion, _origin=origin)

@@ -40,6 +40,7 @@ def with_origin(
     method = next(row for row in METHODS if row.name == fusion.method)
     known = replace(options, prior=cast("Any", "a map")) if is_map(options.prior) else options
     image = votes.image if image is None else image
+    held, mask, present = held_of(votes)
     origin = Origin(
         kind=kind_of(votes.raters),
         names=tuple(name_of(i, votes.names) for i in range(len(votes.raters))),
@@ -49,16 +50,25 @@ def with_origin(
         partial=votes.present is not None,
         whole=_are_whole(method, votes.raters, options),
         selection={name: getattr(options, name) for name in SELECTING},
-        held=Held(votes.raters, votes.stacks.get("raters")),
-        mask=NOTHING if votes.mask is None else Held([votes.mask]),
-        present=NOTHING
-        if votes.present is None
-        else Held(list(cast("Sequence[Any]", votes.present)), votes.stacks.get("present")),
+        held=held,
+        mask=mask,
+        present=present,
         decided=None if votes.decisions is None else voxels_decided(in_memory(votes.decisions)),
         beside=NOTHING if image is None else Held([image]),
     )
     object.__setattr__(fusion, "_origin", origin)  # nobody else has it yet
     return fusion
+
+
+def held_of(votes: Votes) -> tuple[Held, Held, Held]:
+    """Return what the caller holds of votes that are listed: the raters, the mask, and where raters looked."""
+    return (
+        Held(votes.raters, votes.stacks.get("raters")),
+        NOTHING if votes.mask is None else Held([votes.mask]),
+        NOTHING
+        if votes.present is None
+        else Held(list(cast("Sequence[Any]", votes.present)), votes.stacks.get("present")),
+    )
 
 
 def voxels_decided(decisions: NDArray[Any]) -> dict[str, int]:
