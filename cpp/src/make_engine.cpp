@@ -64,6 +64,8 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     const Plan& plan = task.plan;
     if (task.votes.place) return on_device(task);
     EngineKind kind = plan.engine;
+    if (kind == EngineKind::table && plan.otherwise == EngineKind::map)
+        if (auto engine = with_map(task)) return engine;
     if (kind == EngineKind::table || kind == EngineKind::field_by_table) {
         const std::int64_t most_lone = kind == EngineKind::table ? most_lone_rows(task) : 0;
         auto found =

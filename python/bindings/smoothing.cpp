@@ -9,8 +9,8 @@ namespace {
 
 using Floats = py::array_t<float, py::array::c_style>;
 
-// A volume of the same shape, smoothed along one axis.
-Floats smooth_axis(const Floats& volume, std::size_t axis, const std::vector<double>& weight, int threads) {
+// Smooths a volume along one axis, where it lies.
+void smooth_axis(Floats& volume, std::size_t axis, const std::vector<double>& weight, int threads) {
     const Shape shape = shape_of(volume);
     if (axis >= shape.size()) throw py::value_error("the volume has no such axis");
     if (weight.empty()) throw py::value_error("a kernel has at least one weight");
@@ -19,12 +19,9 @@ Floats smooth_axis(const Floats& volume, std::size_t axis, const std::vector<dou
         if (a < axis) lines.outer *= shape[a];
         if (a > axis) lines.inner *= shape[a];
     }
-    Floats smooth(shape);
-    const float* from = volume.data();
-    float* to = smooth.mutable_data();
+    float* const voxels = volume.mutable_data();
     const Team team(threads, signals());
-    without_gil([&] { smooth_lines(from, lines, weight, to, team); });
-    return smooth;
+    without_gil([&] { smooth_lines(voxels, lines, weight, voxels, team); });
 }
 
 } // namespace

@@ -4,43 +4,86 @@
 #include <cstddef>
 
 #include "fastfuse/smoothing.hpp"
+#include "support/lanes.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
 namespace {
 
+using kernels::broadcast;
+using kernels::Lanes;
+using kernels::lanes_in;
+using kernels::load;
+using kernels::store;
+
 constexpr std::int64_t strip = 64; // neighbouring lines of one job
 
-// sum[k] += weight (before[k] + behind[k])
-FASTFUSE_CLONES void add_both(const double* before, const double* behind, double weight, std::int64_t n,
-                              double* sum) {
-    for (std::int64_t k = 0; k < n; ++k)
-        sum[k] += (before[k] + behind[k]) * weight;
+using Doubles = Lanes<double, 64>;
+constexpr int lanes = lanes_in<double, 64>;
+constexpr int vectors = 4;                      // sums that stay in registers
+constexpr std::int64_t block = vectors * lanes; // voxels of one turn: of 32, or of 4 without vectors
+static_assert(strip % block == 0);
+
+// to[k] = Σ_d weight[|d|] at[k + d step], k = 0, …, n − 1; reads whole blocks.
+FASTFUSE_CLONES void weigh(const double* at, std::int64_t step, const double* weight, std::int64_t reach,
+                           std::int64_t n, float* to) {
+    for (std::int64_t first = 0; first < n; first += block) {
+        const double* here = at + first;
+        Doubles sum[vectors];
+        for (int v = 0; v < vectors; ++v)
+            sum[v] = load<Doubles>(here + v * lanes) * broadcast<Doubles>(weight[0]);
+        for (std::int64_t d = reach; d > 0; --d) {
+            const double *before = here - d * step, *behind = here + d * step;
+            for (int v = 0; v < vectors; ++v)
+                sum[v] += (load<Doubles>(before + v * lanes) + load<Doubles>(behind + v * lanes)) *
+                          broadcast<Doubles>(weight[d]);
+        }
+        double sums[block];
+        for (int v = 0; v < vectors; ++v)
+            store(sums + v * lanes, sum[v]);
+        const std::int64_t end = std::min(block, n - first);
+        for (std::int64_t k = 0; k < end; ++k)
+            to[first + k] = static_cast<float>(sums[k]);
+    }
 }
 
-FASTFUSE_CLONES void begin_sum(const double* at, double weight, std::int64_t n, double* sum) {
+// Whether a row holds a vote.
+FASTFUSE_CLONES bool any(const float* row, std::int64_t n) {
+    bool found = false;
     for (std::int64_t k = 0; k < n; ++k)
-        sum[k] = at[k] * weight;
+        found |= row[k] != 0;
+    return found;
 }
 
-// A strip of lines in double precision, with zeros beyond the ends; lines[i * lines_side + k].
+// Rows first, …, end − 1 of a strip's lines, or voxels of one line.
+struct Part {
+    std::int64_t first, end;
+};
+
+// A strip of lines in double precision, with zeros beyond the ends; lines[i * strip + k]. Both read all that
+// they smooth before they write, so that a volume may be smoothed where it lies; what is 0 as far as the
+// kernel reaches stays 0.
 class Strip {
   public:
     Strip(std::int64_t length, std::int64_t reach)
-        : length_(length), reach_(reach), padded_(static_cast<std::size_t>((length + 2 * reach) * strip)),
-          sum_(padded_.size()) {}
+        : length_(length), reach_(reach),
+          padded_(static_cast<std::size_t>((length + 2 * reach) * strip + block)) {}
 
     // Lines side by side in memory: one row of the strip is `n` neighbouring floats.
     void smooth_rows(const float* from, std::int64_t row_step, std::int64_t n,
                      const std::vector<double>& weight, float* to, Pace& pace) {
-        for (std::int64_t i = 0; i < length_; ++i)
-            std::copy_n(from + i * row_step, n, row(i));
+        Part marked{length_, 0};
         for (std::int64_t i = 0; i < length_; ++i) {
-            begin_sum(row(i), weight[0], n, sum_.data());
-            for (std::int64_t d = reach_; d > 0; --d)
-                add_both(row(i - d), row(i + d), weight[static_cast<std::size_t>(d)], n, sum_.data());
-            for (std::int64_t k = 0; k < n; ++k)
-                to[i * row_step + k] = static_cast<float>(sum_[static_cast<std::size_t>(k)]);
+            std::copy_n(from + i * row_step, n, row(i));
+            if (any(from + i * row_step, n)) marked = {std::min(marked.first, i), i + 1};
+        }
+        const Part near = reached(marked);
+        for (std::int64_t i = 0; i < length_; ++i) {
+            if (i < near.first || i >= near.end) {
+                std::fill_n(to + i * row_step, n, 0.0f);
+                continue;
+            }
+            weigh(row(i), strip, weight.data(), reach_, n, to + i * row_step);
             if (pace.stopped_after(n * (reach_ + 1))) return;
         }
     }
@@ -49,20 +92,32 @@ class Strip {
     void smooth_line(const float* from, const std::vector<double>& weight, float* to, Pace& pace) {
         double* line = padded_.data() + reach_;
         std::copy_n(from, length_, line);
-        begin_sum(line, weight[0], length_, sum_.data());
-        for (std::int64_t d = reach_; d > 0; --d) {
-            add_both(line - d, line + d, weight[static_cast<std::size_t>(d)], length_, sum_.data());
-            if (pace.stopped_after(length_)) return;
+        Part marked{0, length_};
+        while (marked.first < marked.end && from[marked.first] == 0)
+            ++marked.first;
+        while (marked.first < marked.end && from[marked.end - 1] == 0)
+            --marked.end;
+        const Part near = reached(marked);
+        std::fill_n(to, near.first, 0.0f);
+        std::fill_n(to + near.end, length_ - near.end, 0.0f);
+        for (std::int64_t i = near.first; i < near.end; i += strip) {
+            const std::int64_t n = std::min(strip, near.end - i);
+            weigh(line + i, 1, weight.data(), reach_, n, to + i);
+            if (pace.stopped_after(n * (reach_ + 1))) return;
         }
-        for (std::int64_t i = 0; i < length_; ++i)
-            to[i] = static_cast<float>(sum_[static_cast<std::size_t>(i)]);
     }
 
   private:
     double* row(std::int64_t i) { return padded_.data() + (reach_ + i) * strip; }
 
+    // Where the kernel brings something.
+    Part reached(Part marked) const {
+        if (marked.first >= marked.end) return {length_, length_};
+        return {std::max<std::int64_t>(0, marked.first - reach_), std::min(length_, marked.end + reach_)};
+    }
+
     std::int64_t length_, reach_;
-    std::vector<double> padded_, sum_;
+    std::vector<double> padded_;
 };
 
 } // namespace

@@ -25,6 +25,7 @@ Box = tuple[slice, ...]
 REACH = 4  # standard deviations
 FLAT = 1e-8  # relative difference of weights that single precision does not show
 NOT_A_VOTE = 1e-5  # so far beyond 0 and 1 a vote may be rounded
+TOGETHER = 1 << 18  # voxels that stay in the cache
 LEAST_WEIGHT = 1e-6  # of the raters who vote nearby; with less, there is no mean vote
 
 
@@ -152,21 +153,23 @@ def _smoothed(
     Only near the votes is it anything but 0.
     """
     shape = arrays[0].shape
-    smooth = np.full(shape, least, np.float32)
     box = _box_of_all(arrays)
     if box is None:
-        return smooth
+        return np.full(shape, least, np.float32)
     if all(_is_flat(kernel, length) for kernel, length in zip(kernels, shape, strict=True)):
         total, votes = _sums(arrays, region, tuple(slice(0, length) for length in shape))
         mean = total.sum(dtype=np.float64) / max(votes.sum(dtype=np.float64), 1)
-        smooth[...] = np.clip(mean, least, 1 - least)
-        return smooth
+        return np.full(shape, np.clip(mean, least, 1 - least), np.float32)
     reaches = [len(kernel) - 1 for kernel in kernels]
     near = grown(box, reaches, shape)
     mean = None if region is not None else _mean_of_all(arrays, near, kernels, order, threads)
     if mean is None:
         mean = _mean_of_some(arrays, region, near, grown(near, reaches, shape), kernels, order, threads)
-    smooth[near] = np.clip(mean, least, 1 - least)
+    np.clip(mean, least, 1 - least, out=mean)
+    if mean.shape == shape:
+        return mean
+    smooth = np.full(shape, least, np.float32)
+    smooth[near] = mean
     return smooth
 
 
@@ -182,18 +185,18 @@ def _mean_of_some(
     """Return the smoothed mean vote near the votes, where votes are missing or do not count."""
     total, votes = _sums(arrays, region, wide)
     inner = tuple(slice(n.start - w.start, n.stop - w.start) for n, w in zip(near, wide, strict=True))
-    above = _smoothed_along(np.ascontiguousarray(total[inner]), kernels, order, threads)
-    below = _smoothed_along(votes, kernels, order, threads)[inner]
+    above, below = np.ascontiguousarray(total[inner]), votes
+    _smooth(above, kernels, order, threads)
+    _smooth(below, kernels, order, threads)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(below > LEAST_WEIGHT, above / below, 0)
+        return np.where(below[inner] > LEAST_WEIGHT, above / below[inner], np.float32(0))
 
 
-def _smoothed_along(
+def _smooth(
     values: NDArray[np.float32], kernels: Sequence[NDArray[np.float64]], order: Sequence[int], threads: int
-) -> NDArray[np.float32]:
+) -> None:
     for axis in order:
-        values = core.smooth(values, axis, kernels[axis].tolist(), threads)
-    return values
+        core.smooth(values, axis, kernels[axis].tolist(), threads)
 
 
 def _mean_of_all(
@@ -208,17 +211,36 @@ def _mean_of_all(
     The number of votes is then the same at all voxels that are as far from each end of the volume, up to the Gaussian's reach:
     it is smoothed in a volume that has one of each.
     """
-    total = np.zeros([side.stop - side.start for side in near], np.float32)
-    for array in arrays:
-        np.add(total, array[near], out=total, casting="unsafe")
-    if np.isnan(total.sum(dtype=np.float64)):
+    mean = _total(arrays, near)
+    if mean is None:
         return None
-    mean = _smoothed_along(total, kernels, order, threads)
+    _smooth(mean, kernels, order, threads)
     alike = [_alike(length, len(kernel) - 1) for length, kernel in zip(arrays[0].shape, kernels, strict=True)]
     votes = np.full([int(places[-1]) + 1 for places in alike], len(arrays), np.float32)
-    below = _smoothed_along(votes, kernels, order, threads)
-    mean /= below[np.ix_(*(places[side] for places, side in zip(alike, near, strict=True)))]
+    _smooth(votes, kernels, order, threads)
+    first, *others = (places[side] for places, side in zip(alike, near, strict=True))
+    across = np.ix_(*others)
+    ends = np.flatnonzero(np.diff(first)) + 1
+    for start, end in zip([0, *ends], [*ends, len(first)], strict=True):
+        mean[start:end] /= votes[first[start]][across]
     return mean
+
+
+def _total(arrays: Sequence[Array], box: Box) -> NDArray[np.float32] | None:
+    """Return the sum of the votes in a box, made by a few slabs at a time; None where a vote is missing."""
+    total = np.empty([side.stop - side.start for side in box], np.float32)
+    step = max(1, TOGETHER // max(1, total[0].size))
+    masks = all(array.dtype.kind in "bui" for array in arrays) and len(arrays) < 256
+    lying = [array[box] for array in arrays]
+    for start in range(0, len(total), step):
+        some = slice(start, start + step)
+        marks = lying[0][some].astype(np.uint8 if masks else np.float32)
+        for array in lying[1:]:
+            np.add(marks, array[some], out=marks, casting="unsafe", dtype=marks.dtype)
+        if not masks and np.isnan(marks.sum()):
+            return None
+        total[some] = marks
+    return total
 
 
 def _alike(length: int, reach: int) -> NDArray[np.intp]:

@@ -138,11 +138,9 @@ def surely_fits(table: CoreTable, estimate: CoreEstimate, **limits: float) -> bo
     return _core.surely_fits(table, estimate, **limits)
 
 
-def smooth(
-    volume: NDArray[np.float32], axis: int, weight: Sequence[float], threads: int
-) -> NDArray[np.float32]:
-    """Return a volume smoothed along one axis; ``weight`` begins with that of the voxel itself."""
-    return _core.smooth_axis(volume, axis=axis, weight=weight, threads=threads)
+def smooth(volume: NDArray[np.float32], axis: int, weight: Sequence[float], threads: int) -> None:
+    """Smooth a volume along one axis, where it lies; ``weight`` begins with that of the voxel itself."""
+    _core.smooth_axis(volume, axis=axis, weight=weight, threads=threads)
 
 
 def count_cuts(
