@@ -38,10 +38,8 @@ std::unique_ptr<Engine> on_device(const Task& task) {
     return std::make_unique<LanesEngine>(task, device_lanes(task, found.few_values));
 }
 
-// Lanes pass over all voxels, and take less for each of them: with more lone rows they are faster. The
-// moments of a map pass over none.
+// Lanes pass over all voxels, and take less for each of them: with more lone rows they are faster.
 std::int64_t most_lone_rows(const Task& task) {
-    if (task.plan.otherwise == EngineKind::map) return 0;
     constexpr std::int64_t lanes_a_row = 16;
     const std::int64_t voxels = task.votes.voxels();
     return task.plan.otherwise == EngineKind::lanes ? voxels / lanes_a_row : voxels;
@@ -64,8 +62,9 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     const Plan& plan = task.plan;
     if (task.votes.place) return on_device(task);
     EngineKind kind = plan.engine;
-    if (kind == EngineKind::table && plan.otherwise == EngineKind::map)
+    if (plan.otherwise == EngineKind::map) { // which passes over no voxels
         if (auto engine = with_map(task)) return engine;
+    }
     if (kind == EngineKind::table || kind == EngineKind::field_by_table) {
         const std::int64_t most_lone = kind == EngineKind::table ? most_lone_rows(task) : 0;
         auto found =
@@ -73,10 +72,6 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
         if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
         if (found) return field_by_table(task, std::move(*found), region);
         kind = plan.otherwise;
-    }
-    if (kind == EngineKind::map) {
-        if (auto engine = with_map(task)) return engine;
-        kind = EngineKind::voxels;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);
     if (kind == EngineKind::lanes)
