@@ -56,6 +56,14 @@ std::unique_ptr<Engine> with_map(const Task& task) {
     return nullptr;
 }
 
+// Null where the votes have too many patterns.
+std::unique_ptr<Engine> field_of_patterns(const Task& task, const Region* region) {
+    Votes votes = task.votes;
+    votes.prior.reset();
+    auto found = find_patterns(votes, &task.consensus, default_capacity(votes), task.team);
+    return found ? field_by_table(task, std::move(*found), region) : nullptr;
+}
+
 } // namespace
 
 std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
@@ -65,12 +73,14 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
     if (plan.otherwise == EngineKind::map) { // which passes over no voxels
         if (auto engine = with_map(task)) return engine;
     }
-    if (kind == EngineKind::table || kind == EngineKind::field_by_table) {
-        const std::int64_t most_lone = kind == EngineKind::table ? most_lone_rows(task) : 0;
-        auto found =
-            find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team, most_lone);
-        if (found && kind == EngineKind::table) return std::make_unique<TableEngine>(task, std::move(*found));
-        if (found) return field_by_table(task, std::move(*found), region);
+    if (kind == EngineKind::field_by_table) {
+        if (auto engine = field_of_patterns(task, region)) return engine;
+        kind = plan.otherwise;
+    }
+    if (kind == EngineKind::table) {
+        auto found = find_patterns(task.votes, &task.consensus, default_capacity(task.votes), task.team,
+                                   most_lone_rows(task));
+        if (found) return std::make_unique<TableEngine>(task, std::move(*found));
         kind = plan.otherwise;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);

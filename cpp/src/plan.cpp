@@ -68,7 +68,8 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
         options.route == Route::patterns || (options.route == Route::automatic && probe.repeats);
     if (coupled) {
         plan.otherwise = EngineKind::field;
-        plan.engine = by_table && !soft && !votes.prior ? EngineKind::field_by_table : plan.otherwise;
+        const bool in_terms = plan.model != Model::characteristic;
+        plan.engine = by_table && in_terms ? EngineKind::field_by_table : plan.otherwise;
         return plan;
     }
     if (options.route != Route::rows && suits_lanes(votes, options, probe))

@@ -159,9 +159,10 @@ def test_raters_who_did_not_read() -> None:
     )
 
 
-def test_a_map_of_priors_counts_by_its_mean() -> None:
+@pytest.mark.parametrize("kind", ["two values", "any"])
+def test_a_map_of_priors_counts_by_its_mean(kind: str) -> None:
     rng = np.random.default_rng(0)
-    prior = rng.choice([0.05, 0.4], 50_000)
+    prior = rng.choice([0.05, 0.4], 50_000) if kind == "two values" else rng.uniform(0.05, 0.4, 50_000)
     truth = rng.random(prior.size) < prior
     masks = [np.where(truth, rng.random(truth.size) < 0.8, rng.random(truth.size) > 0.95) for _ in range(4)]
     fit = fastfuse.staple(masks, prior=prior).fit

@@ -13,6 +13,9 @@ from fastfuse import _core
 
 METHODS = [
     ("staple", {}),
+    ("soft-staple", {}),
+    ("soft-staple", {"m_step": "em"}),
+    ("soft-staple", {"m_step": "em", "expectation": "enumerate"}),
     ("simplified-soft-staple", {}),
     ("simplified-soft-staple", {"m_step": "em"}),
     ("simplified-soft-staple", {"likelihood": "log_linear"}),
@@ -29,7 +32,13 @@ def votes_of(method: str, shape: tuple[int, ...], seed: int = 0) -> list[NDArray
 
 
 def fused(
-    raters: list[NDArray[Any]], method: str, route: str, mask: NDArray[Any] | None = None, **values: Any
+    raters: list[NDArray[Any]],
+    method: str,
+    route: str,
+    mask: NDArray[Any] | None = None,
+    prior_map: NDArray[Any] | None = None,
+    single: bool = False,
+    **values: Any,
 ) -> tuple[NDArray[Any], _core.Result]:
     options = _core.Options()
     options.method, options.route = method, route
@@ -37,8 +46,8 @@ def fused(
     options.spacing_mm = [1.0, 2.0, 0.5, 1.0][: raters[0].ndim]
     for name, value in values.items():
         setattr(options, name, value)
-    out = np.empty(raters[0].shape)
-    return out, _core.fuse(raters, out, mask=mask, options=options)
+    out = np.empty(raters[0].shape, np.float32 if single else np.float64)
+    return out, _core.fuse(raters, out, mask=mask, prior_map=prior_map, options=options)
 
 
 def assert_one_answer(raters: list[NDArray[Any]], method: str, **values: Any) -> None:
@@ -73,6 +82,55 @@ def test_missing_votes_and_priors(method: str, values: dict[str, Any], prior: An
     for rater, part in zip(raters, (slice(3), slice(2, 5), slice(1, 4), slice(2, 7)), strict=True):
         rater[part] = np.nan  # nobody reads slice 2
     assert_one_answer(raters, method, missing="nan", prior=prior, **values)
+
+
+def maps_of(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(5)
+    flat = np.full(shape, 0.2)
+    flat[: shape[0] // 2] = 1e-6
+    return {
+        "noise": rng.random(shape) * 0.98 + 0.01,
+        "flat": flat,
+        "single": np.float32(rng.random(shape) * 0.5 + 0.1),
+    }
+
+
+@pytest.mark.parametrize(("method", "values"), METHODS)
+@pytest.mark.parametrize("kind", ["noise", "flat", "single"])
+@pytest.mark.parametrize("roi", ["all", "disputed"])
+def test_prior_maps(method: str, values: dict[str, Any], kind: str, roi: str) -> None:
+    shape = (9, 11, 70)
+    raters = votes_of(method, shape)
+    raters[1][:3] = np.nan
+    mask = np.random.default_rng(2).random(shape) < 0.8
+    assert_one_answer(
+        raters, method, mask=mask, prior_map=maps_of(shape)[kind], missing="nan", roi=roi, **values
+    )
+
+
+def test_a_prior_out_of_range_is_named() -> None:
+    prior = maps_of((9, 11, 70))["noise"]
+    prior[4, 5, 6] = 1.0
+    raters = votes_of("staple", prior.shape)
+    told = []
+    for route in ("patterns", "rows"):
+        with pytest.raises(_core.BadInput) as caught:
+            fused(raters, "staple", route, prior_map=prior)
+        told.append(caught.value.args)
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("kind", [None, "noise"])
+def test_many_terms_in_single_precision(kind: str | None, m_step: str) -> None:
+    """More mixed rows than a byte can number, and runs with more terms than are swept at once."""
+    rng = np.random.default_rng(3)
+    raters = [rng.choice([0, 0.2, 0.3, 0.7, 1], (20, 21, 90), p=[0.6, 0.1, 0.1, 0.1, 0.1]) for _ in range(6)]
+    prior = maps_of((20, 21, 90))[kind] if kind else None
+    by_table, told = fused(raters, "soft-staple", "patterns", m_step=m_step, prior_map=prior, single=True)
+    by_voxels, expected = fused(raters, "soft-staple", "rows", m_step=m_step, prior_map=prior)
+    assert_allclose(by_table, by_voxels, atol=2e-6)
+    assert_allclose(told.sensitivity, expected.sensitivity, rtol=1e-6)
 
 
 @pytest.mark.parametrize("mrf", [1e-6, 5.0, 300.0])

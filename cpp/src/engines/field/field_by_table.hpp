@@ -1,7 +1,8 @@
 // Engine of the Markov random field on vote patterns: see mean_field.hpp.
 //
 // The log-odds of a voxel are logit π'_t + S[row]. S is found once a row; only π'_t and w_t differ between
-// the voxels of a row. The M-step takes sums of rows, W[row] = Σ_t w_t.
+// the voxels of a row. The M-step takes sums of rows, W[row] = Σ_t w_t. Mixed rows, see board_rows.hpp, have
+// an S for each of their terms: their voxels are gathered, and swept term by term.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "engines/disputed.hpp"
+#include "engines/field/board_rows.hpp"
 #include "engines/field/checkerboard.hpp"
 #include "engines/field/sweep.hpp"
 #include "engines/rows.hpp"
@@ -70,39 +72,79 @@ class RowRun {
     const std::int32_t none_;
 };
 
+// Voxels of mixed rows among those of one run.
+struct MixedVoxels {
+    void clear() { voxel.clear(), logit.clear(); }
+    std::vector<std::size_t> voxel;
+    std::vector<double> logit; // l
+};
+
+// Terms of such voxels, which are swept as if they were voxels. Scratch of one thread.
+struct MixedTerms {
+    std::int64_t size = 0;
+    std::array<double, sweep_voxels> weight{};
+    std::array<std::size_t, sweep_voxels> row{}, voxel{}; // the row that it adds to; a number in the run
+    std::array<double, sweep_voxels> w{};                 // of the run's voxels
+    SweepScratch scratch;
+};
+
 // W: of w, float or double as the consensus is. R: of a row's number.
 template <class W, class R> class FieldByTable : public TableEngine {
   public:
     // `region`: its agreed voxels keep their value; may be null.
-    FieldByTable(const Task& task, Tabulation tabulation, const Region* region);
+    FieldByTable(const Task& task, Tabulation tabulation, BoardRows rows, const Region* region);
 
+    Census survey() override;
     Sums expectation(const Performance& performance) override;
     Written write(const Performance& performance) override;
+    const Tabulation* tabulation() const override { // whose rows tell nothing of a map
+        return task_.votes.prior ? nullptr : TableEngine::tabulation();
+    }
 
   private:
+    // What one sweep works with, and one job's scratch.
+    struct Sweep {
+        double logit_prior;
+        std::vector<double> log_odds; // S of each plain row; 0 of the mixed ones, and outside
+    };
+    struct Scratch {
+        SweepScratch sweep;
+        MixedVoxels mixed;
+        MixedTerms terms;
+    };
+
     void start();
-    void place_block(std::int64_t block, const std::vector<double>& mean, std::int32_t* rows);
+    double place_block(std::int64_t block, const std::vector<double>& mean, std::int32_t* rows);
+    bool is_mixed(R row) const { return row >= plain_ && row != other_; }
     std::int64_t jobs() const;
-    FieldSums sweep(int colour, double logit_prior, const std::vector<double>& log_odds);
+    Sums sums_of(const Performance& performance, const FieldSums& by_row) const;
+    FieldSums sweep(int colour, const Sweep& sweep);
     // Two sums a row, of every other voxel: an addition need not wait for the one before.
-    void sweep_line(std::int64_t line, int colour, double logit_prior, const std::vector<double>& log_odds,
-                    SweepScratch& scratch, FieldSums& sums);
+    void sweep_line(std::int64_t line, int colour, const Sweep& sweep, Scratch& scratch, FieldSums& sums);
     void find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some, double logit_prior,
                      double* logit) const;
+    void set_mixed_aside(const R* row, std::int64_t some, Scratch& scratch) const;
+    void take_mixed(const R* row, const Sweep& sweep, Scratch& scratch, FieldSums& sums, W* w) const;
+    void take_terms(MixedTerms& terms, FieldSums& sums) const;
     void take_rows(const R* row, std::int64_t some, const SweepScratch& scratch, FieldSums& sums, W* w) const;
     void take_row(R row, std::int64_t some, const SweepScratch& scratch, const Middle& middle,
                   FieldSums& sums, W* w) const;
 
     const Region* region_;
+    const BoardRows board_rows_;
+    const bool by_pattern_;              // the M-step takes mixed rows by their terms
     const std::vector<double> coupling_; // β k of each axis
     const Checkerboard board_;
-    const R other_;               // row of voxels outside the table; their w does not change
-    RawVector<R> row_;            // row in the table, by place on the board
-    RawVector<W> w_;              // probability, by place on the board; 1/2 outside the mask
+    const R plain_, other_;  // rows from plain_ on are mixed; other_: of voxels outside, whose w stays
+    RawVector<R> row_;       // row, by place on the board
+    RawVector<W> w_;         // probability, by place on the board; 1/2 outside the mask
+    RawVector<W> logit_map_; // of a prior map, by place on the board
+    bool swept_ = false;
+    double prior_sum_ = 0;        // Σ π of a prior map
     const std::vector<W> nobody_; // w of half a line outside the volume
 };
 
-// The smallest W and R that do.
+// With the smallest W and R that do. Null where soft-STAPLE's rows have too many terms.
 std::unique_ptr<Engine> field_by_table(const Task& task, Tabulation tabulation, const Region* region);
 
 } // namespace fastfuse

@@ -84,8 +84,7 @@ template <class W> FASTFUSE_INLINE void add_pull_of(const Beside<W>& axis, std::
 }
 
 template <class W>
-FASTFUSE_INLINE void pull_three(double logit_prior, const Beside<W> (&axis)[3], std::int64_t n,
-                                double* logit) {
+FASTFUSE_INLINE void pull_three(const Beside<W> (&axis)[3], std::int64_t n, double* logit) {
     const auto [a0, b0, k0] = axis[0];
     const auto [a1, b1, k1] = axis[1];
     const auto [a2, b2, k2] = axis[2];
@@ -93,7 +92,7 @@ FASTFUSE_INLINE void pull_three(double logit_prior, const Beside<W> (&axis)[3], 
         return 2 * k * (static_cast<double>(a) + static_cast<double>(b) - 1);
     };
     for (std::int64_t j = 0; j < n; ++j)
-        logit[j] = logit_prior + pull(a0[j], b0[j], k0) + pull(a1[j], b1[j], k1) + pull(a2[j], b2[j], k2);
+        logit[j] = logit[j] + pull(a0[j], b0[j], k0) + pull(a1[j], b1[j], k1) + pull(a2[j], b2[j], k2);
 }
 
 // Factors lie in [1, 2], so that the products over sweep_voxels voxels are far from overflow.
@@ -131,14 +130,12 @@ FASTFUSE_CLONES void add_pull(const Beside<double>& axis, std::int64_t n, double
     add_pull_of(axis, n, logit);
 }
 
-FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside<float> (&axis)[3], std::int64_t n,
-                                      double* logit) {
-    pull_three(logit_prior, axis, n, logit);
+FASTFUSE_CLONES void pull_along_three(const Beside<float> (&axis)[3], std::int64_t n, double* logit) {
+    pull_three(axis, n, logit);
 }
 
-FASTFUSE_CLONES void pull_along_three(double logit_prior, const Beside<double> (&axis)[3], std::int64_t n,
-                                      double* logit) {
-    pull_three(logit_prior, axis, n, logit);
+FASTFUSE_CLONES void pull_along_three(const Beside<double> (&axis)[3], std::int64_t n, double* logit) {
+    pull_three(axis, n, logit);
 }
 
 // Where all voxels have one row, and all but those at the ends one l, one of them stands for the others.
@@ -157,9 +154,8 @@ FASTFUSE_CLONES Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratc
 double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n) {
     const auto end = static_cast<std::size_t>(n);
     if (middle.begin == middle.end) return log_evidence_between(scratch, 0, end);
-    const double log_of_one =
-        scratch.positive[middle.like] + std::log(scratch.after[middle.like] / scratch.before[middle.like]);
-    return log_evidence_between(scratch, 0, middle.begin) + middle.size() * log_of_one +
+    return log_evidence_between(scratch, 0, middle.begin) +
+           middle.size() * log_evidence_of(scratch, middle.like) +
            log_evidence_between(scratch, middle.end, end);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,9 +32,9 @@ template <class W> struct Beside {
 void add_pull(const Beside<float>& axis, std::int64_t n, double* logit);
 void add_pull(const Beside<double>& axis, std::int64_t n, double* logit);
 
-// Sets l to the prior's, and adds the pulls along three axes, in this order: one pass in place of four.
-void pull_along_three(double logit_prior, const Beside<float> (&axis)[3], std::int64_t n, double* logit);
-void pull_along_three(double logit_prior, const Beside<double> (&axis)[3], std::int64_t n, double* logit);
+// Adds the pulls along three axes to l, in this order: one pass in place of three.
+void pull_along_three(const Beside<float> (&axis)[3], std::int64_t n, double* logit);
+void pull_along_three(const Beside<double> (&axis)[3], std::int64_t n, double* logit);
 
 // Whether all values are the same: the rows of background are.
 template <class T> bool are_one(const T* values, std::int64_t n) {
@@ -51,5 +52,10 @@ Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratch);
 
 // Σ log(1 − π'_t + π'_t e^S): the likelihood without Σ_i log a_i0.
 double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n);
+
+// The same of one voxel.
+inline double log_evidence_of(const SweepScratch& scratch, std::size_t voxel) {
+    return scratch.positive[voxel] + std::log(scratch.after[voxel] / scratch.before[voxel]);
+}
 
 } // namespace fastfuse

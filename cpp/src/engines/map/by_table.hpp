@@ -20,6 +20,8 @@ class MapByTable : public VoxelEngine {
     Census survey() override;
     Sums expectation(const Performance& performance) override;
     Written write(const Performance& performance) override;
+    const Tabulation* tabulation() const override { return &tabulation_; } // of the votes alone
+    bool is_quick() const override { return false; } // a step takes the moments, which are many
 
   private:
     MapByTable(const Task& task, Tabulation tabulation, map::Moments moments,
