@@ -47,7 +47,7 @@ address)
     -C cmake.build-type=Debug -C cmake.define.CMAKE_CXX_FLAGS_DEBUG="$flags" -C cmake.define.FASTFUSE_ASSERTIONS=ON
   [ $# -gt 0 ] || set -- tests --ignore=tests/train --ignore=tests/golden
   # The interpreter is not built for it: the library comes first, and what Python keeps for ever is no leak.
-  PYTHONPATH=$out/address/site ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+  PYTHONPATH=$PWD/$out/address/site ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
     LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libstdc++.so)" \
     "$python" -m pytest -q -p no:cacheprovider --capture=sys "$@" # or a report ends where pytest keeps what fd 2 is told
   ;;
