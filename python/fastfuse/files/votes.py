@@ -319,10 +319,11 @@ def made_of(
 def _doubts(
     job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
 ) -> list[str]:
-    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
+    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too."""
     once = isinstance(fusion, BorderFusion)
     copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist(), once=once)
-    of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
+    told = bool(copies or repeated(job.raters))
+    of_fit = remarks_on_fit(fusion, copies_told=told) if fit else []
     return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 
