@@ -272,7 +272,7 @@ def _write_masks(task: Task) -> list[str]:
         assert isinstance(rates, Estimate)
         return consensus_of(rates, votes.listed(), _here(options))
 
-    made = made_of(job, way, _silent, fuse=by_rates)
+    made = made_of(job, way, _silent, pooled=True, fuse=by_rates)
     made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
     write_made(job, made, _silent)
     return made.remarks

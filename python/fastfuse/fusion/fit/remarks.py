@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .misfit import LEAST_VOXELS, farthest, surely_fits, worst_of
-from .result import BORDER, CLASSES, FIXED, STAPLE
+from .result import BORDER, CLASSES, FIXED, STAPLE, Fit
 from .rows import is_soft
 from .source import FEW_STEPS, Source, fits_of
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..estimate import Estimate
     from ..result import Fusion
 
+MISFIT = "the model does not fit"
 REMEDIES = {
     STAPLE: "fuse(method='staple', prior='estimate') (--method staple --prior estimate)",
     CLASSES: "fuse(method='staple', classes=3) (--method staple --classes 3)",
@@ -22,14 +23,16 @@ REMEDIES = {
 WITHOUT_COPIES = "without the copies STAPLE with its prior estimated fits: leave them out, prior='estimate'"
 
 
-def remarks_on_fit(fusion: Fusion | Estimate, *, copies_told: bool = False) -> list[str]:
+def remarks_on_fit(
+    fusion: Fusion | Estimate, *, copies_told: bool = False, pooled: bool = False
+) -> list[str]:
     """Say where the model that was used expects less than half of what there is, or more than twice.
 
     A number of marks counts where voxels that are there, or are expected, are at least 100 and 1 % of those that anybody marks: of
     independent voxels, chance would not double or halve a hundred in 10^8 fusions. Of masks alone: what soft votes expect
     depends on the M-step. Of raters who are given twice it is tested whether the model fits those who differ, of whom it
     expects that a copy marks where its original does. ``copies_told``: that there are copies to leave out is said elsewhere, so
-    that nothing is said here where the model fits without them.
+    that nothing is said here where the model fits without them. ``pooled``: the rates are those of many cases.
     """
     source = fusion._votes
     if not isinstance(source, Source) or surely_fits(source):
@@ -43,15 +46,16 @@ def remarks_on_fit(fusion: Fusion | Estimate, *, copies_told: bool = False) -> l
     at = worst_of(source)
     if at is None:
         return []
-    by_copies = _fits_without_copies(source)
+    by_copies = not pooled and _fits_without_copies(source)
     if by_copies and copies_told:
         return []
     there, wanted = source.rows.observed[at], source.expected[at]
     what = f"{'nobody' if at == 0 else f'{at} of {source.rows.voters} raters'} mark{'s' if at < 2 else ''}"
     once = " (copies counted once)" if source.rows.copies.any() else ""
-    expects = f"{_model(source.name)} expects {wanted:,.0f}{once}"
+    model = f"{_model(source.name)}{', by the rates that the cases share,' if pooled else ''}"
+    advice = WITHOUT_COPIES if by_copies else _of_one_case(source) if pooled else _advice(source)
     return [
-        f"the model does not fit: {what} {there:,.0f} voxels, and {expects}; {WITHOUT_COPIES if by_copies else _advice(source)}"
+        f"{MISFIT}: {what} {there:,.0f} voxels, and {model} expects {wanted:,.0f}{once}; {advice}",
     ]
 
 
@@ -65,6 +69,22 @@ def _advice(source: Source) -> str:
     same = best == STAPLE and fit.used not in (BORDER, CLASSES)
     remedy = "prior='estimate'" if same else _remedy(best, source)
     return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {remedy}"
+
+
+def _of_one_case(source: Source) -> str:
+    """Say, of a case by rates of many, whether its own rates are others, or another model would fit better."""
+    rows, used = source.rows, source.used
+    assert rows is not None
+    assert used is not None
+    fits = fits_of(rows, (STAPLE, source.rival), threads=source.threads, most_steps=FEW_STEPS)
+    fit = Fit(rows.observed, {"shared": used, **fits}, None, rows.marked, rows.distinct)
+    best = str(fit.best)
+    if best == STAPLE and farthest(rows.observed, fits[STAPLE].expected, rows.marked) is None:
+        return "by itself STAPLE fits this case: the raters were unlike themselves here (deviations.csv)"
+    if best in ("shared", STAPLE):
+        return "none of the models here fits it: look at the raters"
+    gain = fit.price("shared") - fit.price(best)
+    return f"{_model(best)} fits this case better, by {gain:.2g} nats a marked voxel: {_remedy(best, source)}"
 
 
 def _fits_without_copies(source: Source) -> bool:

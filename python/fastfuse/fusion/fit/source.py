@@ -127,9 +127,16 @@ class Source:
         """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
         if self.rows is None or self.own is None:
             return None
+        names = (STAPLE, self.rival)
+        return self._beside(fits_of(self.rows, names, threads=self.threads, most_steps=FEW_STEPS))
+
+    @property
+    def rival(self) -> str | None:
+        """The model of raters who differ at borders that STAPLE is held against."""
+        if self.rows is None:
+            return None
         once = self.name == BORDER or bool(self.rows.copies.any())  # whom border-STAPLE counts once
-        rival = rival_of_staple(self.rows.distinct, image=once)
-        return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
+        return rival_of_staple(self.rows.distinct, image=once)
 
     @property
     def told(self) -> Fit | None:
