@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files.report import check_own_report
+from ..fusion.backends.decisions import check_decisions
 from ..images.outputs import make_folder
 from ..inputs.threads import cores
 from ..streaming.executors import is_of_dask
@@ -31,6 +32,7 @@ class Asked:
     refresh: bool = False
     keep_index: bool = False
     report: Path | None = None
+    decisions: Path | None = None
 
     def cases(self) -> list[CohortCase]:
         """Return all cases, sorted."""
@@ -51,6 +53,12 @@ class Asked:
         if self.shard is not None and self.settings.pool == "none" and not self.apply:
             raise ValueError(
                 "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
+            )
+        if self.decisions is not None and not self.settings.of_labels:
+            check_decisions(self.settings.method_row, self.settings.fusion_options, ())
+        if self.decisions is not None and (self.merge or (self.shard is not None and not self.apply)):
+            raise ValueError(
+                "decisions are given: they are for the step that writes consensuses; give them with apply (--apply)"
             )
         if self.report is not None and self.report.parent.resolve() == self.out.resolve():
             make_folder(self.out)

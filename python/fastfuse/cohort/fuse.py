@@ -42,6 +42,7 @@ from .cases import CohortCase
 from .estimate_file import Saved, read_estimate
 from .place import Place, Record
 from .preset import kept_preset, settled
+from .review.decided import CohortDecisions
 from .run import (
     Progress,
     count_cases,
@@ -135,6 +136,7 @@ def fuse_cohort(
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     report: PathLike | None = None,
+    decisions: PathLike | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -183,6 +185,9 @@ def fuse_cohort(
         Also write each case's mask.
     report : path, optional
         Also write a page of HTML on raters and cases; one of an earlier run is replaced. Needs Jinja2.
+    decisions : path, optional
+        List of the cohort's lesions with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it of ``out``): each case keeps its
+        own. Rates that cases share do not learn of them; with ``pool="none"`` each case's EM does.
     executor : concurrent.futures.Executor, optional
         Who does the work: a pool of processes that were spawned, dask's ``client.get_executor()``, loky, mpi4py, submitit. At most
         2 × workers + 2 tasks are out at once, a case each, of dask several where these are quick. The result has the same bits in
@@ -240,6 +245,7 @@ def fuse_cohort(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
         table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
         keep_index=check_flag(keep_index, "keep_index"), report=as_path(report, "report"),
+        decisions=as_path(decisions, "decisions"),
     )  # fmt: skip
     count = None if workers is None else check_count(workers, "workers", least=1)
     crew = Crew(checked_executor(executor), workers_of(executor, count))
@@ -254,6 +260,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     check_maker(asked.out, "fuse")
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     place, cases = Place(asked.out), asked.cases()
+    decisions = CohortDecisions.of(asked.decisions and crew.path(asked.decisions), cases)
     settings = settled(settings_for(asked.settings, crew), cases)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
     so_far = Progress(say, len(mine), place)
@@ -261,7 +268,10 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         records = _counted(asked, mine, settings, place, crew, so_far)
         saved, moved, remarks = _rates(asked, records, settings, place)
         if records and not asked.merge and (asked.shard is None or asked.apply):
-            write_cases(mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh)
+            write_cases(
+                mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh, decisions=decisions
+            )  # fmt: skip
+        remarks += decisions.remarks
         remarks += said_of_stale(so_far, moved)
         if asked.shard is not None:
             return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
@@ -270,7 +280,9 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         told, fits, misfits = tell_sidecars(records, place, saved.digest if asked.merge and saved else None)
         remarks += [*doubts, *misfits]
         files += fits
-        made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows, told)
+        made = ended(
+            asked.out, settings, cases, so_far, saved, remarks, files, rows, {**told, **decisions.facts}
+        )
         write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks
 

@@ -22,6 +22,7 @@ from ..inputs.names import counted, enumerated
 from .cases import CohortCase
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place, Record, changed_outputs
+from .review.decided import CohortDecisions
 from .settings import Settings, digest_of, key_of
 from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
 from .told.sidecars import cases_told, warnings_of
@@ -229,16 +230,18 @@ def write_cases(
     *,
     refresh: bool = False,
     are_new: bool = False,
+    decisions: CohortDecisions | None = None,
 ) -> None:
     """Write the consensus of each case that has none; with ``refresh`` also where the rates have changed since.
 
     ``are_new``: the cases are none of those that the rates are from.
     """
-    tasks, keys = [], {}
+    tasks, keys, decisions = [], {}, decisions or CohortDecisions()
     for case in cases:
         if case.name not in records:
             continue
-        keys[case.name] = digest_of(settings.of_all, records[case.name].key)
+        own = [decisions.lines[case.name]] if case.name in decisions.lines else []
+        keys[case.name] = digest_of(settings.of_all, records[case.name].key, *own)
         made = _made_before(case.name, settings, place, so_far.say)
         if made.get("key") == keys[case.name]:
             is_of_these = saved is None or made.get("rates") == saved.digest
@@ -247,7 +250,8 @@ def write_cases(
                 so_far.remarks[case.name] = warnings_of(case.name, place)
                 continue
         estimate = None if saved is None else place.estimate
-        tasks.append(Task(case, settings, place.consensus(case.name), estimate=estimate, is_new=are_new))
+        consensus, decided = place.consensus(case.name), decisions.of_case(case.name)
+        tasks.append(Task(case, settings, consensus, estimate=estimate, is_new=are_new, decisions=decided))
     rates = None if saved is None else saved.digest
     if tasks:
         place.make_cases()

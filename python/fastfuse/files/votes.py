@@ -245,7 +245,8 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     )  # fmt: skip
     decided = None
     if job.decisions is not None:
-        decided = decided_in(job.decisions, inputs, options.core_label, job.names)
+        decided = decided_in(job.decisions, inputs, options.core_label, job.names, job.case)
+    if decided is not None:
         votes = replace(votes, decisions=decided.volume)
         inputs.remarks += decided.remarks
     choice = None
