@@ -31,10 +31,11 @@ def print_review(facts: Mapping[str, Any]) -> None:
     answers = "the label" if of_labels else "yes or no"
     to = "cohort fuse" if of_cases else "fuse"
     what = "place" if of_labels else "lesion"
+    change = f"{'the volume whose label is another one' if of_labels else 'of the consensus'}, if it were decided otherwise"
     before = f", {decided} decided before, which stand last" if decided else ""
     lines = [
         f"{plural(facts['all'], what)}, {len(lesions)} listed{before}{f', {more} more than above' if more > 0 else ''}.",
-        "Change: of the consensus, if it were decided otherwise. Stake: that, times the share of raters who say otherwise.",
+        f"Change: {change}. Stake: that, times the share of raters who say otherwise.",
         *names.said,
         f"Write {answers} into the column decision, and give the list to fastfuse {to} --decisions.",
         f"wrote {', '.join(facts['outputs'])}",
@@ -78,7 +79,12 @@ def _some(numbers: list[str]) -> str:
 def _table(lesions: list[dict[str, Any]], names: Mapping[str, str] | None) -> Table:
     """Return the table; ``names``: of raters in the table; None: without who marks each lesion."""
     of_labels = any("says" in one for one in lesions)
-    titles = ["place" if of_labels else "lesion", "at (mm, RAS)", "ml", "says" if of_labels else "marked by"]
+    titles = [
+        "place" if of_labels else "lesion",
+        "at (mm, RAS)",
+        "ml",
+        "consensus" if of_labels else "marked by",
+    ]
     titles += ["posterior", "change\n(ml)", "stake\n(ml)"]
     decided = any(one["decision"] for one in lesions)
     columns = [Column("case", right=False)] if any("case" in one for one in lesions) else []
@@ -96,7 +102,7 @@ def _table(lesions: list[dict[str, Any]], names: Mapping[str, str] | None) -> Ta
             f"{one['ml']:.3f}",
             marks,
             f"{one['posterior']:.3f}",
-            f"{one['change_ml']:+.3f}",
+            f"{one['change_ml']:{'' if of_labels else '+'}.3f}",
             f"{one['stake_ml']:.3f}",
         ]
         cells += [one["decision"] or ""] if decided else []

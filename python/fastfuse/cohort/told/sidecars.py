@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ..place import Place, Record
 from .tables import csv_of
 
 FIT_CSV = "fit.csv"
+AMOUNT = re.compile(r", by [-+.e\d]+ nats a marked voxel")  # of a gain, in a warning
 MOST_NAMED = 20  # cases
 DIFFERS = "differs from case to case"
 OF_A_CASE = ("spacing_mm",)
@@ -57,7 +59,9 @@ def cases_told(records: Mapping[str, Record], place: Place, rates: str | None = 
         "options": _options(sidecars),
         "fit": fits,
         "inputs": {
-            case: {what: {"file": one.path, "sha256": one.sha256} for what, one in record.files.items()}
+            case: [
+                {**_what(what), "file": one.path, "sha256": one.sha256} for what, one in record.files.items()
+            ]
             for case, record in records.items()
         },
         "outputs": {
@@ -67,6 +71,12 @@ def cases_told(records: Mapping[str, Record], place: Place, rates: str | None = 
         },
     }
     return CasesTold(told, {FIT_CSV: _csv(fits)} if fits else {}, _said(fits))
+
+
+def _what(key: str) -> dict[str, str]:
+    """Return what a file is to its case, and whose it is, by how a record calls it."""
+    what, _, rater = key.partition(" ")
+    return {"what": what, **({"rater": rater} if rater else {})}
 
 
 def warnings_of(case: str, place: Place) -> list[str]:
@@ -117,6 +127,8 @@ def _said(fits: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not cases:
         return []
     what = f"the votes of {len(cases)} of {counted(len(fits), 'case')} ({enumerated(cases, MOST_NAMED)})"
+    told = f"{MISFIT} {what}: {FIT_CSV} has the voxels with each number of marks, observed and expected; "
+    advices = {AMOUNT.sub("", fits[case]["misfit"].partition("; ")[2]) for case in cases}
     return [
-        f"{MISFIT} {what}: {FIT_CSV} has the voxels with each number of marks, observed and expected; the warning of each case says more"
+        told + (f"in each, {advices.pop()}" if len(advices) == 1 else "the warning of each case says more")
     ]

@@ -153,25 +153,18 @@ class MarkedLabels:
 
     def _contested(self) -> Iterator[tuple[Box, Marks]]:
         """Yield the components of what any rater gives a label that some rater who looked there does not give at all."""
+        find_objects = needed_scipy().ndimage.find_objects
+        boxes = [find_objects(votes + 1, max_label=len(self.labels)) for votes in self.votes]
         for code in range(len(self.labels)):
-            if code == self.background:
+            around = _around([of_rater[code] for of_rater in boxes])
+            if code == self.background or around is None:
                 continue
-            marks = [votes == code for votes in self.votes]
-            marked = np.logical_or.reduce(marks)
-            if not marked.any():
-                continue
-            around = needed_scipy().ndimage.find_objects(marked.astype(np.uint8))[0]
-            components = labelled(marked[around])
-            for number, part in enumerate(needed_scipy().ndimage.find_objects(components), 1):
-                box = tuple(
-                    slice(whole.start + one.start, whole.start + one.stop)
-                    for whole, one in zip(around, part, strict=True)
-                )
+            here = [votes[around] for votes in self.votes]
+            components = labelled(np.logical_or.reduce([votes == code for votes in here]))
+            for number, part in enumerate(find_objects(components), 1):
                 inside = components[part] == number
-                for votes, own in zip(self.votes, marks, strict=True):
-                    if (votes[box][inside] != MISSING).any() and not own[box][inside].any():
-                        yield box, inside
-                        break
+                if any(_lacks(votes[part][inside], code) for votes in here):
+                    yield _shifted(part, around), inside
 
 
 def _voted(vote: Array, regions: Sequence[Array | None]) -> Marks:
@@ -180,6 +173,29 @@ def _voted(vote: Array, regions: Sequence[Array | None]) -> Marks:
         if region is not None:
             there &= region != 0
     return there
+
+
+def _around(boxes: Sequence[Box | None]) -> Box | None:
+    """Return a box around others; None around none."""
+    there = [box for box in boxes if box is not None]
+    if not there:
+        return None
+    return tuple(
+        slice(min(one.start for one in sides), max(one.stop for one in sides))
+        for sides in zip(*there, strict=True)
+    )
+
+
+def _shifted(part: Box, whole: Box) -> Box:
+    """Return a part of a box as one of the volume."""
+    return tuple(
+        slice(of.start + one.start, of.start + one.stop) for one, of in zip(part, whole, strict=True)
+    )
+
+
+def _lacks(votes: Codes, code: int) -> bool:
+    """Tell whether a rater who looked there gives the label at no voxel."""
+    return bool((votes != MISSING).any()) and not (votes == code).any()
 
 
 def _root(joined: list[int], number: int) -> int:

@@ -256,8 +256,8 @@ def _files_of(facts: Facts) -> Iterator[File]:
     """Yield the files that each case was made of, and those that were written for it."""
     written = facts.get("outputs", {})
     for case, files in facts.get("inputs", {}).items():
-        for what, one in files.items():
-            yield File(f"{case}, {what}", one["file"], one["sha256"])
+        for one in files:
+            yield File(f"{case}, {one.get('rater', one['what'])}", one["file"], one["sha256"])
         for name, sha256 in written.get(case, {}).items():
             yield File(f"{case}, written", f"cases/{case}/{name}", sha256)
 
