@@ -216,7 +216,7 @@ py::tuple parts_of_options(const LabelOptions& options) {
     return py::make_tuple(options.votes_alone, options.weights, word_of(options.start),
                           word_of(options.candidates), word_of(options.confusion), options.estimates_prior,
                           options.prior, belief, options.unknown, options.tol, options.max_iter,
-                          word_of(options.acceleration), options.threads);
+                          word_of(options.acceleration), options.threads, options.known);
 }
 
 LabelOptions options_of_parts(const py::tuple& parts) {
@@ -237,6 +237,7 @@ LabelOptions options_of_parts(const py::tuple& parts) {
     options.max_iter = parts[10].cast<int>();
     options.acceleration = value_of<Acceleration>("acceleration", parts[11].cast<std::string>());
     options.threads = parts[12].cast<int>();
+    options.known = parts[13].cast<std::vector<double>>();
     return options;
 }
 
@@ -259,6 +260,7 @@ void bind_label_options(py::module_& m) {
         .def_readwrite("estimates_prior", &LabelOptions::estimates_prior)
         .def_readwrite("prior", &LabelOptions::prior)
         .def_readwrite("unknown", &LabelOptions::unknown)
+        .def_readwrite("known", &LabelOptions::known)
         .def_readwrite("tol", &LabelOptions::tol)
         .def_readwrite("max_iter", &LabelOptions::max_iter)
         .def_readwrite("threads", &LabelOptions::threads);

@@ -53,6 +53,7 @@ class LabelOptions:
     prior: list[float]
     performance_prior: tuple[float, float] | None
     unknown: list[list[int]]
+    known: list[float]
     tol: float
     max_iter: int
     acceleration: str

@@ -18,8 +18,8 @@ import fastfuse
 from fastfuse import fuse_cohort, fuse_files, pool, tabulate
 from fastfuse.cohort import run, tasks
 from fastfuse.cohort.settings import Settings
-from fastfuse.cohort.tables import draw
 from fastfuse.cohort.tasks import Failed, Task
+from fastfuse.cohort.told.tables import draw
 from fastfuse.cohort.workers.crew import Crew, answers
 from fastfuse.errors import CohortError
 
@@ -306,8 +306,14 @@ def test_shards_give_the_same_bytes(tmp_path: Path) -> None:
     for part in (1, 2):
         found = fused(root, out, shard=(part, 2), apply=True)
         assert len(found.facts["fused"]) == 3 - (part == 2)
-    fused(root, tmp_path / "whole")
+    whole = fused(root, tmp_path / "whole")
+    fit = (tmp_path / "whole" / "fit.csv").read_bytes()
+    assert {**contents(out), "fit.csv": fit} == contents(tmp_path / "whole")  # no shard sees all cases
+    assert not merged.facts["fit"]
+    again = fused(root, out, merge=True)
     assert contents(out) == contents(tmp_path / "whole")
+    for what in ("fit", "options", "outputs"):
+        assert again.facts[what] == whole.facts[what]
     with pytest.raises(fastfuse.CohortError, match="estimated with other options"):
         fused(root, out, shard=(1, 2), apply=True, prior="estimate")
 

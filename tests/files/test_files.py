@@ -220,6 +220,16 @@ def test_one_file_twice(tmp_path: Path, paths: list[Path]) -> None:
         fastfuse.fuse_files([paths[0], paths[1], tmp_path / "." / "rater1.nii.gz"], tmp_path / "c.nii.gz")
 
 
+def test_several_files_twice_are_one_line(tmp_path: Path, paths: list[Path]) -> None:
+    with pytest.warns(fastfuse.FusionWarning) as warned:
+        fastfuse.fuse_files([*paths[:3], *paths[:2], paths[2], paths[2]], tmp_path / "c.nii.gz")
+    said = [one for one in warned[0].message.remarks if "given" in one]
+    assert said == [
+        f"{paths[0]} and {paths[1]}, given twice each, are one file each: each counts as two raters",
+        f"{paths[2]}, given three times, is one file: it counts as three raters",
+    ]
+
+
 def test_raters_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) -> None:
     for i, mask in enumerate(masks):
         (tmp_path / f"s{i}").mkdir()

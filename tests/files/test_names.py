@@ -78,6 +78,18 @@ def test_said_of_several(remark: str, several: str) -> None:
     assert grouped([f"a: {remark}", f"a: {remark}"]) == [f"a: {remark}"]
 
 
+def test_clauses_stay_sentences() -> None:
+    """What stands before a colon is no name where it is half of the sentence."""
+    remarks = [f"{name} are one file: it counts as two raters" for name in ("a and b", "c and d")]
+    assert grouped(remarks) == remarks
+    assert grouped(
+        ["x is a consensus, not a rater's: leave it out", "y is a consensus, not a rater's: leave it out"]
+    ) == [
+        "x is a consensus, not a rater's: leave it out",
+        "y is a consensus, not a rater's: leave it out",
+    ]
+
+
 @pytest.mark.parametrize(
     ("number", "what", "form", "told"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,27 @@ def test_what_auto_does_not_go_with(files: dict[str, Any], tmp_path: Path) -> No
         output, code = shell(tmp_path, *words, *more)
         assert code == 2, output
         assert said in output.replace("\n", " "), output
+
+
+@pytest.mark.parametrize("how", ["again", "copy"])
+@pytest.mark.parametrize("slabs", [False, True])
+def test_a_rater_given_twice_does_not_silence_it(
+    how: str, slabs: bool, files: dict[str, Any], tmp_path: Path
+) -> None:
+    first = Path(files["masks"][0])
+    more = first if how == "again" else Path(shutil.copy(first, tmp_path / "copy.nii.gz"))
+    words = ["fuse", *files["masks"], str(more), "-o", str(tmp_path / "o.nii.gz"), "--method", "staple"]
+    words += ["--mask", files["brain"], *(["--max-memory", "1G"] if slabs else [])]
+    output, code = shell(tmp_path, *words)
+    assert code == 0, output
+    facts = sidecar(tmp_path / "o.json")
+    (told,) = [one for one in facts["warnings"] if one.startswith("the model does not fit")]
+    assert "(copies counted once)" in told
+    marks, there, expected = re.search(
+        r": (\d) of 8 raters marks? ([\d,]+) voxels, .* expects ([\d,]+) ", told
+    ).groups()
+    fit = facts["fit"]
+    assert int(there.replace(",", "")) == fit["observed"][int(marks)]
+    wanted = fit["models"][fit["used"]]["expected"][int(marks)]
+    assert int(expected.replace(",", "")) == round(wanted)
+    assert "border-staple" in fit["models"]

@@ -136,3 +136,76 @@ def test_votes_that_fit_are_not_far() -> None:
         assert [str(one.message) for one in told] == []
         label = fusion.label()
         assert 2 * (label & truth).sum() / (label.sum() + truth.sum()) > 0.9
+
+
+def test_copies_do_not_silence_it(drawn: Drawn) -> None:
+    """It is tested on the raters who differ: a copy marks where its original does."""
+    masks = [*drawn.masks, drawn.masks[2], drawn.masks[0]]
+    options = {"mask": drawn.brain, "spacing_mm": SPACING, "roi": 4.0}
+    told = said(lambda: fastfuse.staple(masks, **options))
+    assert len(told) == 1
+    found = re.search(
+        r"(\d) of 9 raters marks? ([\d,]+) voxels, and .* expects ([\d,]+) \(copies counted once\); border-STAPLE",
+        told[0],
+    )
+    assert found is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = fastfuse.staple(masks, **options).fit
+        alone = fuse(drawn, 7, "staple").fit
+    marks, there, expected = (int(text.replace(",", "")) for text in found.groups())
+    assert (there, expected) == (fit.observed[marks], round(fit.models[fit.used].expected[marks]))
+    assert said(lambda: fastfuse.border_staple(masks, **options)) == []
+    for name in (
+        "three classes",
+        "border-staple",
+        "staple",
+    ):  # fitted to the raters who differ, whose votes are the same
+        with_copies, without = fit.models[name], alone.models[name]
+        assert with_copies.log_likelihood_per_mark == pytest.approx(without.log_likelihood_per_mark, abs=1e-9)
+        assert with_copies.expected.sum() == pytest.approx(without.expected.sum())
+        assert fit.price(name) == pytest.approx(alone.price(name))
+
+
+def test_what_copies_expect_is_what_the_rates_say() -> None:
+    """Written out: rates as they were estimated with the copy, patterns of the four who differ, the copy's mark counted with them."""
+    masks = flips(4, 5, prevalence=0.1)[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = fastfuse.staple([*masks, masks[1]], prior="estimate")
+    chances = np.zeros(6)
+    for pattern in np.ndindex(2, 2, 2, 2):
+        one, zero = found.sensitivity[:4], found.specificity[:4]
+        marks = np.array(pattern) == 1
+        p = found.prior * np.where(marks, one, 1 - one).prod()
+        p += (1 - found.prior) * np.where(marks, 1 - zero, zero).prod()
+        chances[sum(pattern) + pattern[1]] += p
+    fit = found.fit
+    assert fit.raters == 4
+    np.testing.assert_allclose(fit.models["staple"].expected, 60_000 * chances, rtol=1e-6)
+
+
+def test_where_copies_alone_do_it_they_are_named() -> None:
+    masks = flips(5, 2, prevalence=0.1)[1]
+    assert said(lambda: fastfuse.staple(masks, prior="estimate")) == []
+    told = said(lambda: fastfuse.staple([*masks, *[masks[0]] * 4], prior="estimate"))
+    assert len(told) == 1
+    assert "without the copies STAPLE with its prior estimated fits: leave them out" in told[0]
+
+
+def test_two_who_differ_tell_nothing(drawn: Drawn) -> None:
+    masks = [drawn.masks[0], drawn.masks[0], drawn.masks[1], drawn.masks[1]]
+    assert said(lambda: fastfuse.staple(masks, mask=drawn.brain)) == []
+
+
+def test_auto_counts_copies_once(drawn: Drawn) -> None:
+    """The model is that which it takes without them."""
+    options = {"mask": drawn.brain, "spacing_mm": SPACING}
+    for raters in (3, 4, 7):
+        masks = drawn.masks[:raters]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            alone, copied = (
+                fastfuse.fuse(some, "auto", **options) for some in (masks, [*masks, masks[0], masks[1]])
+            )
+        assert (alone.method, alone.own_fit.used) == (copied.method, copied.own_fit.used)

@@ -191,6 +191,30 @@ def test_the_maps_of_a_page_lie_inside_the_regions() -> None:
     assert not found[3].any()
 
 
+@pytest.mark.parametrize("method", [*METHODS, "soft-staple"])
+@pytest.mark.parametrize("options", [{}, {"roi": 2.0, "spacing_mm": (1, 1, 1)}], ids=str)
+def test_maps_in_another_order_or_changed_are_refused(
+    tmp_path: Path, method: str, options: dict[str, Any]
+) -> None:
+    pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+    if method != "staple" and options:
+        options = {}
+    given = [
+        np.stack([one == k for k in range(4)]).astype(float) if method == "soft-staple" else one
+        for one in MAPS
+    ]
+    fusion = fastfuse.fuse(given, method, labels=[0, 1, 2, 3], **options)
+    fusion.report(tmp_path / "a.html", raters=given)
+    said = r"in the place of rater 0 are not those that were fused .* they are those of rater 3: give the votes of the fusion"
+    with pytest.raises(ValueError, match=said):
+        fusion.report(tmp_path / "b.html", raters=given[::-1])
+    changed = [one.copy() for one in given]
+    changed[2] = np.roll(changed[2], 1, axis=-1)  # of the same volumes
+    with pytest.raises(ValueError, match=r"in the place of rater 2 are not those .* give the votes"):
+        fusion.report(tmp_path / "b.html", raters=changed)
+    assert not (tmp_path / "b.html").exists()
+
+
 def test_soft_votes_of_labels_have_a_page(tmp_path: Path) -> None:
     pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
     soft = [np.stack([np.where(one == k, 0.7, 0.1) for k in range(4)]) for one in MAPS]

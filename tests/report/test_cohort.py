@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 import fastfuse
 from fastfuse.errors import OutputError
 
-from ..cohort.files import GLOB, make_cohort, mask_path
+from ..border.draws import contours
+from ..cohort.files import GLOB, make_cohort, mask_path, save
 from ..cohort.test_shell import fuse
+from ..fit.draws import flips
 from .common import Page, assert_loads_nothing
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -97,3 +101,95 @@ def test_the_command_and_shards(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "wrote into out, and r.html"
     assert_loads_nothing(Page.of((tmp_path / "r.html").read_text()))
+
+
+def misfitting(root: Path, cases: int = 2) -> Path:
+    """Write cases of contours, whose votes STAPLE does not fit, and one of independent flips, which it does."""
+    shifts = [0.6, 0.3, 0.0, -0.2, 0.1, -0.5, 0.4]
+    for number in range(cases):
+        drawn = contours(shifts, shape=(48, 48, 24), seed=number)
+        for rater, mask in enumerate(drawn.masks):
+            save(mask_path(root, f"contours-{number}", f"R{rater}"), mask)
+    for rater, mask in enumerate(flips(7, prevalence=0.2, sensitivity=0.9, specificity=0.99)[1]):
+        save(mask_path(root, "flips", f"R{rater}"), mask.reshape(60, 50, 20))
+    return root
+
+
+@pytest.mark.parametrize("pool", ["raters", "none"])
+def test_a_model_that_does_not_fit_is_told_with_the_cases(tmp_path: Path, pool: str) -> None:
+    misfitting(tmp_path / "in")
+    page, facts = fused(tmp_path, pool=pool, prior="estimate")
+    names = [case for case, one in facts["fit"].items() if one["misfit"]]
+    assert set(names) >= {"contours-0", "contours-1"}
+    if pool == "none":
+        assert names == ["contours-0", "contours-1"]
+    (told,) = [one for one in facts["warnings"]["cohort"] if one.startswith("the model does not fit")]
+    assert told.startswith(
+        f"the model does not fit the votes of {len(names)} of 3 cases ({', '.join(names)}):"
+    )
+    assert told in page.one("section", id="warnings").text
+    for case in facts["fit"]:
+        sidecar = json.loads((tmp_path / "out" / "cases" / case / "consensus.json").read_text())
+        own = [one for one in sidecar["warnings"] if one.startswith("the model does not fit: ")]
+        assert bool(own) == (case in names)
+        assert [one for one in facts["warnings"].get(case, []) if one in own] == own
+        if own:
+            found = re.search(r"(\d) of 7 raters marks? ([\d,]+) voxels, and .* expects ([\d,]+);", own[0])
+            assert found is not None
+            marks, there, expected = (int(text.replace(",", "")) for text in found.groups())
+            assert facts["fit"][case]["observed"][marks] == there
+            assert round(facts["fit"][case]["expected"][marks]) == expected
+            assert ("by the rates that the cases share" in own[0]) == (pool == "raters")
+            assert "border-STAPLE" in own[0] or "three classes" in own[0] or "STAPLE fits this case" in own[0]
+    lines = rows(tmp_path / "out" / "fit.csv")
+    assert len(lines) == 3 * 8
+    for one in lines:
+        fit = facts["fit"][one["case"]]
+        assert float(one["observed"]) == fit["observed"][int(one["marks"])]
+        assert float(one["expected"]) == fit["expected"][int(one["marks"])]
+        assert one["misfit"] == ("yes" if one["case"] in names else "")
+    section = page.one("section", id="fit-of-cases").text
+    for case, fit in facts["fit"].items():
+        assert case in section
+        assert f"{fit['observed'][1]:,.0f}" in section
+    assert page.all("section", id="fit")
+    again, more = fused(tmp_path, pool=pool, prior="estimate")  # nothing is fused anew
+    assert (more["fused"], more["fit"], more["warnings"]) == ([], facts["fit"], facts["warnings"])
+    assert again.one("section", id="fit-of-cases").text == section
+
+
+def test_the_command_says_which_cases_do_not_fit(tmp_path: Path) -> None:
+    misfitting(tmp_path / "in", 1)
+    done = fuse(tmp_path, "--pool", "none")
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "warning: the model does not fit the votes of" in told
+    assert "contours-0" in told
+
+
+def test_the_page_holds_options_and_hashes(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 2)
+    page, facts = fused(tmp_path, roi=4.0)
+    made = page.one("section", id="made").text
+    assert facts["options"]["roi"] == 4.0
+    for name in facts["options"]:
+        assert name in made
+    for case in ("case-00", "case-01"):
+        sidecar = json.loads((tmp_path / "out" / "cases" / case / "consensus.json").read_text())
+        assert {**sidecar["options"], **facts["options"]} == sidecar["options"]
+        files = {one["file"]: one["sha256"] for one in facts["inputs"][case]}
+        assert len(files) == 3
+        for path, sha256 in files.items():
+            assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == sha256
+            assert sha256 in made
+        content = (tmp_path / "out" / "cases" / case / "consensus.nii.gz").read_bytes()
+        assert facts["outputs"][case]["consensus.nii.gz"] == hashlib.sha256(content).hexdigest()
+        assert facts["outputs"][case]["consensus.nii.gz"] in made
+    assert not page.all("details")
+
+
+def test_a_long_list_of_files_is_folded_away(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 5)
+    page, facts = fused(tmp_path)
+    assert "25 files with their SHA-256" in page.one("details").text
+    assert all(one["sha256"] in page.one("details").text for one in facts["inputs"]["case-04"])

@@ -257,10 +257,10 @@ def test_what_is_no_consensus_of_masks_is_refused(case: Path) -> None:
     fused(case, "c.seg.nrrd")
     with pytest.raises(FastfuseError, match="no probability to review"):
         review_files(case / "c.seg.nrrd", case / "r.csv")
-    maps = fastfuse.fuse_files
-    maps([case / name for name in RATERS], case / "maps.nii.gz", labels="all", method="majority")
-    with pytest.raises(FastfuseError, match="is no consensus of masks"):
-        review_files(case / "maps.nii.gz", case / "r.csv")
+    given = {"labels": [1], "overlap": True, "method": "majority"}
+    fastfuse.fuse_files([case / name for name in RATERS], case / "parts.nii.gz", **given)
+    with pytest.raises(FastfuseError, match="is no consensus of masks, soft votes or label maps"):
+        review_files(case / "parts.nii.gz", case / "r.csv")
     nib.save(nib.Nifti1Image(np.zeros(SHAPE, np.float32), AFFINE), case / "consensus.nii.gz")
     with pytest.raises(FastfuseError, match="has changed since its sidecar was written"):
         review_files(case / "consensus.nii.gz", case / "r.csv")

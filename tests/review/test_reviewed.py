@@ -99,17 +99,3 @@ def test_the_list_that_decided_is_not_overwritten(case: Path) -> None:
     decided_case(case)
     with pytest.raises(fastfuse.OutputError, match=r"r\.csv: is one of the inputs"):
         review_files(case / "reviewed.nii.gz", case / "r.csv", overwrite=True)
-
-
-def test_a_case_of_a_cohort_is_refused_by_name(case: Path) -> None:
-    (case / "data").mkdir()
-    for name in RATERS:
-        (case / "data" / "one").mkdir(exist_ok=True)
-        (case / "data" / "one" / name).write_bytes((case / name).read_bytes())
-    made = ran(
-        case, "cohort", "fuse", "data", "--glob", "{case}/{rater}.nii.gz", "--out", "out", "--pool", "none"
-    )
-    assert made.returncode == 0, made.stderr
-    refused = ran(case, "review", "out/cases/one/consensus.nii.gz", "-o", "x.csv", columns=1000)
-    assert refused.returncode == 2
-    assert "is a case of a cohort" in refused.stderr

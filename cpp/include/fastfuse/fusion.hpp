@@ -213,8 +213,8 @@ struct MarkLimits {
     double least_voxels = 0, least_share = 0;
 };
 
-// Whether nothing is to be told of masks of which each rater has a vote everywhere, and of two classes with
-// rates: false where something may be, or for any other table or model.
+// Whether nothing is to be told of masks of which each rater has a vote everywhere, none as another one does,
+// and of two classes with rates: false where something may be, or for any other table or model.
 bool surely_fits(const VoteTable& table, const Estimate& estimate, const MarkLimits& limits);
 
 } // namespace fastfuse

@@ -75,6 +75,9 @@ struct LabelOptions {
     std::vector<double> prior; // p(truth); empty: each label's share of all votes
     std::optional<DirichletPrior> performance_prior;
     std::vector<std::vector<Code>> unknown; // labels that each rater does not know; may be empty
+    // Votes on voxels whose truth is known, which are not in the table: of rater i for label b where a is
+    // true, at (i * K + b) * K + a; may be empty. They add to the counts of every M-step.
+    std::vector<double> known;
     double tol = 1e-7;
     int max_iter = 1000;
     Acceleration acceleration = Acceleration::none;

@@ -32,6 +32,20 @@ std::optional<Counts> observed(const VoteTable& table) {
     return found;
 }
 
+// Whether two raters vote alike everywhere: the closer look counts copies once.
+bool has_copies(const VoteTable& table) {
+    const auto rows = static_cast<std::size_t>(table.size());
+    for (int j = 1; j < table.raters(); ++j)
+        for (int i = 0; i < j; ++i) {
+            const double *first = table.votes_of(i), *second = table.votes_of(j);
+            std::size_t row = 0;
+            while (row < rows && (table.counts()[row] <= 0 || first[row] == second[row]))
+                ++row;
+            if (row == rows) return true;
+        }
+    return false;
+}
+
 // A rate that nothing determines belongs to votes that do not occur: any number will do.
 double known(double rate) { return std::isnan(rate) ? 0.5 : rate; }
 
@@ -57,7 +71,7 @@ bool surely_fits(const VoteTable& table, const Estimate& estimate, const MarkLim
         rated != static_cast<std::size_t>(table.raters()))
         return false;
     const std::optional<Counts> there = observed(table);
-    if (!there) return false;
+    if (!there || has_copies(table)) return false;
     double voxels = 0;
     for (const double count : *there)
         voxels += count;

@@ -19,7 +19,7 @@ constexpr double vanished = 1e-150;
 
 Maximisation::Maximisation(const LabelOptions& options, std::vector<double> shares, Matrices fixed)
     : by_class_(options.confusion == ConfusionModel::by_class), shares_(std::move(shares)),
-      fixed_(std::move(fixed)) {
+      fixed_(std::move(fixed)), known_(options.known) {
     if (!options.performance_prior) return;
     belief_ = options.performance_prior->belief;
     diagonal_ = options.performance_prior->diagonal;
@@ -32,6 +32,8 @@ Maximisation::Maximisation(const LabelOptions& options, std::vector<double> shar
 double Maximisation::maximise(int rater, const double* counts, Matrices& theta, double* moved,
                               std::uint8_t* undetermined) const {
     const std::size_t labels = shares_.size();
+    const std::vector<double> all = with_known(rater, counts);
+    if (!all.empty()) counts = all.data();
     double* rates = theta.of_rater(rater);
     const std::vector<double> before(rates, rates + theta.per_rater());
     const std::vector<double> whole = sums_of(counts);
@@ -48,6 +50,17 @@ double Maximisation::maximise(int rater, const double* counts, Matrices& theta, 
         undetermined[a] = !(whole[a] > 0);
     const bool as_counted = !by_class_ && fixed_.entries().empty();
     return as_counted ? log_prior_of(counts, whole) : log_prior(rater, theta);
+}
+
+// T with the votes on voxels of known truth; nothing where there are none.
+std::vector<double> Maximisation::with_known(int rater, const double* counts) const {
+    if (known_.empty()) return {};
+    const std::size_t entries = shares_.size() * shares_.size();
+    const double* known = known_.data() + static_cast<std::size_t>(rater) * entries;
+    std::vector<double> all(counts, counts + entries);
+    for (std::size_t k = 0; k < entries; ++k)
+        all[k] += known[k];
+    return all;
 }
 
 // Σ_b T[a, b] + α[a, b] − 1

@@ -32,12 +32,13 @@ class Maximisation {
     double log_prior(int rater, const Matrices& theta) const;
 
     // Whether a rate may be positive although its count is 0.
-    bool leaves_zeros() const { return belief_ > 0 || by_class_; }
+    bool leaves_zeros() const { return belief_ > 0 || by_class_ || !known_.empty(); }
 
   private:
     // α[a, b] − 1 of all a ≠ b, and what a = b has beyond it.
     double off_diagonal(std::size_t b) const { return belief_ * (1 - diagonal_) * shares_[b]; }
     double on_diagonal() const { return belief_ * diagonal_; }
+    std::vector<double> with_known(int rater, const double* counts) const;
     std::vector<double> sums_of(const double* counts) const;
     void set_full(const double* counts, const std::vector<double>& whole, double* rates) const;
     void set_by_class(const double* counts, const std::vector<double>& whole, double* rates) const;
@@ -48,6 +49,7 @@ class Maximisation {
     bool by_class_;
     std::vector<double> shares_, log_off_diagonal_, log_on_diagonal_;
     Matrices fixed_;
+    std::vector<double> known_;
 };
 
 // Makes counts of each vote [a, b] sum to 1 over the truths.

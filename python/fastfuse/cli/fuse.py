@@ -194,7 +194,10 @@ def fuse(
     ] = None,
     decisions: Annotated[
         Path | None,
-        Option(help="A reviewer's decisions (.csv of fastfuse review), which EM keeps.", show_default=False),
+        Option(
+            help="A reviewer's decisions (.csv of fastfuse review), which EM keeps; of label maps, too.",
+            show_default=False,
+        ),
     ] = None,
     preset: Preset = None,
     threads: Threads = 0,

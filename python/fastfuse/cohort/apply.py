@@ -14,11 +14,12 @@ from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
 from ..inputs.names import enumerated
+from .asked import settings_for
 from .cases import find_cohort
 from .estimate_file import Saved, read_estimate, saved_of
-from .fuse import CohortFusion, Say, ended, settings_for
+from .fuse import CohortFusion, Say, ended
 from .place import Place
-from .run import Progress, count_cases, write_cases
+from .run import Progress, count_cases, tell_sidecars, write_cases
 from .standing import check_maker, said_of_gone
 from .workers.crew import Crew
 
@@ -64,8 +65,9 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
         records = count_cases(cases, settings, place, crew, so_far)
         write_all({place.estimate: saved.as_bytes()})
         write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
-        remarks = said_of_gone(so_far, cases, place)
-        made = ended(asked.out, settings, cases, so_far, saved, remarks, [])
+        told, files, misfits = tell_sidecars(records, place)
+        remarks = [*said_of_gone(so_far, cases, place), *misfits]
+        made = ended(asked.out, settings, cases, so_far, saved, remarks, files, told=told)
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks
 

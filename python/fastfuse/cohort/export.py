@@ -30,8 +30,8 @@ from .place import Place
 from .run import load_tables
 from .settings import Settings
 from .standing import check_maker
-from .tables import csv_of, csvs, rater_rows
 from .tasks import bytes_of
+from .told.tables import csv_of, csvs, rater_rows
 
 FEWEST_CASES = 5
 ROUNDED_TO = 10

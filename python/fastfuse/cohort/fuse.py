@@ -12,7 +12,6 @@ from ..dilation.options import DilationOptions
 from ..errors import CohortError, warn
 from ..files.preset import ENTRY as PRESET
 from ..files.preset import PresetName, check_preset, noting_given
-from ..files.report import check_own_report
 from ..fusion.declared import documented
 from ..fusion.labels.declared import Candidates, ConfusionModel, Knows, LabelPrior, LabelsLike
 from ..fusion.labels.estimate import LabelEstimate
@@ -33,17 +32,17 @@ from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.registry import MethodName, keeping_given
 from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
-from ..images.outputs import make_folder, write_all
+from ..images.outputs import write_all
 from ..images.paths import PathLike, as_path, needed_path
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count, check_flag
-from ..inputs.threads import cores
-from ..streaming.executors import is_of_dask
-from .cases import CohortCase, find_cohort
+from .asked import Asked, checked_shard, settings_for
+from .cases import CohortCase
 from .estimate_file import Saved, read_estimate
 from .place import Place, Record
 from .preset import kept_preset, settled
+from .review.decided import CohortDecisions
 from .run import (
     Progress,
     count_cases,
@@ -54,11 +53,12 @@ from .run import (
     load_tables,
     said_of_stale,
     tell_cases,
+    tell_sidecars,
     write_cases,
 )
 from .settings import Settings
 from .standing import check_maker, said_of_gone
-from .tables import RaterRow, page_of
+from .told.tables import RaterRow, page_of
 from .workers.crew import Crew, checked_executor, workers_of
 
 Say = Callable[[str], None]
@@ -136,6 +136,7 @@ def fuse_cohort(
     cut: float | DiceRule = 0.5,
     ties: Ties = "foreground",
     report: PathLike | None = None,
+    decisions: PathLike | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -184,6 +185,9 @@ def fuse_cohort(
         Also write each case's mask.
     report : path, optional
         Also write a page of HTML on raters and cases; one of an earlier run is replaced. Needs Jinja2.
+    decisions : path, optional
+        List of the cohort's lesions with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it of ``out``): each case keeps its
+        own. Rates that cases share do not learn of them; with ``pool="none"`` each case's EM does.
     executor : concurrent.futures.Executor, optional
         Who does the work: a pool of processes that were spawned, dask's ``client.get_executor()``, loky, mpi4py, submitit. At most
         2 × workers + 2 tasks are out at once, a case each, of dask several where these are quick. The result has the same bits in
@@ -241,6 +245,7 @@ def fuse_cohort(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
         table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
         keep_index=check_flag(keep_index, "keep_index"), report=as_path(report, "report"),
+        decisions=as_path(decisions, "decisions"),
     )  # fmt: skip
     count = None if workers is None else check_count(workers, "workers", least=1)
     crew = Crew(checked_executor(executor), workers_of(executor, count))
@@ -249,54 +254,13 @@ def fuse_cohort(
     return made
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which cases, where to, how, and which part of the work."""
-
-    cohort: Path
-    out: Path
-    settings: Settings
-    glob: str | None = None
-    table: Path | None = None
-    split: str = "Training"
-    shard: tuple[int, int] | None = None
-    merge: bool = False
-    apply: bool = False
-    refresh: bool = False
-    keep_index: bool = False
-    report: Path | None = None
-
-    def cases(self) -> list[CohortCase]:
-        """Return all cases, sorted."""
-        return find_cohort(self.cohort, glob=self.glob, table=self.table, split=self.split)
-
-    def check(self) -> None:
-        """Refuse parts of the work that do not go together."""
-        if self.report is not None and self.shard is not None:
-            raise ValueError("report is given: it is of all cases; give it to the step with merge (--merge)")
-        if self.merge and (self.shard is not None or self.apply):
-            raise ValueError(
-                "merge is set: it is a step by itself, after all shards; leave shard and apply out"
-            )
-        if self.apply and self.shard is None:
-            raise ValueError(
-                "apply is set: it is for a shard; give shard=(i, N) (--shard i/N) too, or leave it out"
-            )
-        if self.shard is not None and self.settings.pool == "none" and not self.apply:
-            raise ValueError(
-                "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
-            )
-        if self.report is not None and self.report.parent.resolve() == self.out.resolve():
-            make_folder(self.out)
-        check_own_report(self.report)
-
-
 def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
     """Do the work, or the part of it that is asked for; return what came of it, and what is doubtful."""
     asked.check()
     check_maker(asked.out, "fuse")
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     place, cases = Place(asked.out), asked.cases()
+    decisions = CohortDecisions.of(asked.decisions and crew.path(asked.decisions), cases)
     settings = settled(settings_for(asked.settings, crew), cases)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
     so_far = Progress(say, len(mine), place)
@@ -304,14 +268,21 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         records = _counted(asked, mine, settings, place, crew, so_far)
         saved, moved, remarks = _rates(asked, records, settings, place)
         if records and not asked.merge and (asked.shard is None or asked.apply):
-            write_cases(mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh)
+            write_cases(
+                mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh, decisions=decisions
+            )  # fmt: skip
+        remarks += decisions.remarks
         remarks += said_of_stale(so_far, moved)
         if asked.shard is not None:
             return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
         remarks += said_of_gone(so_far, cases, place)
         rows, files, doubts = tell_cases(records, saved, settings, place) if records else ([], [], [])
-        remarks += doubts
-        made = ended(asked.out, settings, cases, so_far, saved, remarks, files, rows)
+        told, fits, misfits = tell_sidecars(records, place, saved.digest if asked.merge and saved else None)
+        remarks += [*doubts, *misfits]
+        files += fits
+        made = ended(
+            asked.out, settings, cases, so_far, saved, remarks, files, rows, {**told, **decisions.facts}
+        )
         write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks
 
@@ -348,9 +319,10 @@ def ended(
     remarks: list[str],
     files: list[Path],
     rows: Sequence[RaterRow] = (),
+    told: Mapping[str, Any] | None = None,
 ) -> CohortFusion:
-    """Return what came of the cases."""
-    facts = facts_of(so_far, rows, saved, settings, files)
+    """Return what came of the cases; ``told``: what their sidecars say."""
+    facts = facts_of(so_far, rows, saved, settings, files) | dict(told or {})
     facts["warnings"] = {**facts["warnings"], **({"cohort": remarks} if remarks else {})}
     estimate = None if saved is None else saved.estimate
     failed = dict(sorted(so_far.failed.items()))
@@ -364,34 +336,6 @@ def _estimate_there(place: Place, settings: Settings) -> Saved:
             f"{place.estimate}: was estimated with other options; give the same to every step, or merge again"
         )
     return saved
-
-
-def settings_for(settings: Settings, crew: Crew) -> Settings:
-    """Divide the threads among the workers, unless they are given; name files so that all workers find them."""
-    if settings.label_names is not None:
-        settings = replace(settings, label_names=str(crew.path(Path(settings.label_names))))
-    of_dask = is_of_dask(crew.executor)
-    if settings.options.threads or (crew.workers <= 1 and not of_dask):
-        return settings
-    threads = (
-        1 if of_dask else max(1, cores() // crew.workers)
-    )  # a worker of dask has its threads counted on its machine
-    return replace(settings, options=replace(settings.options, threads=threads))
-
-
-def checked_shard(shard: Any) -> tuple[int, int] | None:
-    """Return which part of how many; refuse one that there is not."""
-    if shard is None:
-        return None
-    try:
-        part, parts = (int(one) for one in shard)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)"
-        ) from None
-    if not 1 <= part <= parts:
-        raise ValueError(f"shard is {part}/{parts}: the part must be from 1 to {parts}")
-    return part, parts
 
 
 def _plain(dilation: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -22,8 +22,11 @@ from ..inputs.names import counted, enumerated
 from .cases import CohortCase
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place, Record, changed_outputs
+from .review.decided import CohortDecisions
 from .settings import Settings, digest_of, key_of
-from .tables import (
+from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
+from .told.sidecars import cases_told, warnings_of
+from .told.tables import (
     RaterRow,
     csvs,
     deviations_of,
@@ -33,7 +36,6 @@ from .tables import (
     rater_rows,
     rows_of_sidecars,
 )
-from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
 from .workers.crew import Crew, answers
 
 Say = Callable[[str], None]
@@ -228,26 +230,28 @@ def write_cases(
     *,
     refresh: bool = False,
     are_new: bool = False,
+    decisions: CohortDecisions | None = None,
 ) -> None:
     """Write the consensus of each case that has none; with ``refresh`` also where the rates have changed since.
 
     ``are_new``: the cases are none of those that the rates are from.
     """
-    tasks, keys = [], {}
+    tasks, keys, decisions = [], {}, decisions or CohortDecisions()
     for case in cases:
         if case.name not in records:
             continue
-        keys[case.name] = digest_of(settings.of_all, records[case.name].key)
+        own = [decisions.lines[case.name]] if case.name in decisions.lines else []
+        keys[case.name] = digest_of(settings.of_all, records[case.name].key, *own)
         made = _made_before(case.name, settings, place, so_far.say)
         if made.get("key") == keys[case.name]:
-            if saved is None or made.get("rates") == saved.digest:
-                so_far.skipped.append(case.name)
-                continue
-            if not refresh:
-                so_far.stale.append(case.name)
+            is_of_these = saved is None or made.get("rates") == saved.digest
+            if is_of_these or not refresh:
+                (so_far.skipped if is_of_these else so_far.stale).append(case.name)
+                so_far.remarks[case.name] = warnings_of(case.name, place)
                 continue
         estimate = None if saved is None else place.estimate
-        tasks.append(Task(case, settings, place.consensus(case.name), estimate=estimate, is_new=are_new))
+        consensus, decided = place.consensus(case.name), decisions.of_case(case.name)
+        tasks.append(Task(case, settings, consensus, estimate=estimate, is_new=are_new, decisions=decided))
     rates = None if saved is None else saved.digest
     if tasks:
         place.make_cases()
@@ -298,6 +302,19 @@ def tell_cases(
     figure = place.out / "raters_by_cases.png"
     remarks = [] if quality is None else quality.remarks
     return rows, [*files, *([figure] if draw(figure, deviations) else [])], remarks
+
+
+def tell_sidecars(
+    records: Mapping[str, Record], place: Place, rates: str | None = None
+) -> tuple[dict[str, Any], list[Path], list[str]]:
+    """Return what the cases' sidecars say, the table that was written of it, and what is doubtful of cases.
+
+    ``rates``: only of consensuses that rest on these.
+    """
+    told = cases_told(records, place, rates)
+    files = {place.out / name: content for name, content in told.csv.items()}
+    write_all(files)
+    return told.facts, [*files], told.remarks
 
 
 def _rows_of_cases(names: Iterable[str], settings: Settings, place: Place) -> list[RaterRow]:

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
 from ..files.job import Job
-from ..files.labels.fuse import label_files_by, ready_maps
+from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
 from ..files.recipe import keeping
 from ..files.votes import Made, made_of, ready_votes, write_made
+from ..fusion.backends.decisions import check_decisions
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -64,6 +65,8 @@ class Task:
         File of the raters' rates.
     is_new : bool
         Whether the case is none of those that the rates are from.
+    decisions : Path or None
+        List of a review with decisions on the case.
     """
 
     case: CohortCase
@@ -73,6 +76,7 @@ class Task:
     before: Record | None = None
     estimate: Path | None = None
     is_new: bool = False
+    decisions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,7 @@ def _call_of(task: Task) -> dict[str, Any]:
         "settings": settings,
         "estimate": task.estimate,
         "is_new": task.is_new,
+        "decisions": task.decisions,
     }
 
 
@@ -206,6 +211,7 @@ def fuse_case(
     label_names: Path | None = None,
     estimate: Path | None = None,
     is_new: bool = False,
+    decisions: Path | None = None,
     threads: int = 0,
     overwrite: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -220,8 +226,12 @@ def fuse_case(
         label_names=None if label_names is None else str(label_names),
         options=replace(kept.options, threads=threads),
     )
-    task = Task(files, kept, Path(output), estimate=as_path(estimate, "estimate"), is_new=is_new)
-    read = [*kept.files_of(files).values(), *([] if task.estimate is None else [task.estimate])]
+    task = Task(
+        files, kept, Path(output), estimate=as_path(estimate, "estimate"), is_new=is_new,
+        decisions=as_path(decisions, "decisions"),
+    )  # fmt: skip
+    beside = [path for path in (task.estimate, task.decisions) if path is not None]
+    read = [*kept.files_of(files).values(), *beside]
     check_outputs(outputs_of(task.consensus, kept), read, (*NIFTI, ".json", ".tsv"), overwrite=overwrite)
     (progress or _silent)(f"fusing {case}")
     _write(task)
@@ -256,9 +266,13 @@ def _write_masks(task: Task) -> list[str]:
     settings = task.settings
     if preset := settings.asked_preset:  # of cases by themselves, which each choose
         job, way, inputs = settings.preset_job(preset, task.case, task.consensus)
+        job = _decided(job, task)
         return _write_alone(job, made_of(job, way, _silent, inputs, alone=True))
     job, way = settings.mask_job(task.case, task.consensus)
+    job = _decided(job, task)
     job.check()
+    if job.decisions is not None:
+        check_decisions(way.method, way.options, ())
     if task.estimate is None:
         return _write_alone(job, made_of(job, way, _silent, alone=True))
     saved = read_estimate(task.estimate)
@@ -272,10 +286,15 @@ def _write_masks(task: Task) -> list[str]:
         assert isinstance(rates, Estimate)
         return consensus_of(rates, votes.listed(), _here(options))
 
-    made = made_of(job, way, _silent, fuse=by_rates)
+    made = made_of(job, way, _silent, pooled=True, fuse=by_rates)
     made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
     write_made(job, made, _silent)
     return made.remarks
+
+
+def _decided(job: Job, task: Task) -> Job:
+    """Return the job with the lines of a review that concern the case."""
+    return replace(job, decisions=task.decisions, case=task.case.name) if task.decisions is not None else job
 
 
 def _write_alone(job: Job, made: Made) -> list[str]:
@@ -291,10 +310,18 @@ def _here(options: Options) -> Options:
 def _write_labels(task: Task) -> list[str]:
     settings = task.settings
     job = settings.label_job(task.case, task.consensus)
+    job = replace(job, files=_decided(job.files, task))
+    asked, options, fuse = settings.labels_of(task.case), settings.fusion_options, label_rates(task)
+    if task.estimate is None or fuse is None:
+        return label_files_by(job, settings.method, asked, options, _silent)[2]
+    more = {"pooled": _pooled_facts(task, read_estimate(task.estimate).estimate)}
+    return label_files_by(job, settings.method, asked, options, _silent, fuse, more)[2]
+
+
+def label_rates(task: Task) -> FuseMaps | None:
+    """Return what finds the consensus of a case's label maps by rates that are known; None where there are none."""
     if task.estimate is None:
-        return label_files_by(
-            job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent
-        )[2]
+        return None
     saved = read_estimate(task.estimate)
 
     def by_rates(
@@ -307,10 +334,7 @@ def _write_labels(task: Task) -> list[str]:
         assert isinstance(rates, LabelEstimate)
         return rates.consensus_of(votes, options)
 
-    more = {"pooled": _pooled_facts(task, saved.estimate)}
-    return label_files_by(
-        job, settings.method, settings.labels_of(task.case), settings.fusion_options, _silent, by_rates, more
-    )[2]
+    return by_rates
 
 
 def _pooled_facts(task: Task, estimate: Any) -> dict[str, Any]:

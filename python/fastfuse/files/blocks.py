@@ -76,7 +76,7 @@ def fused_in_blocks(
             *copies,
             *own,
             *doubts,
-            *([] if copies else remarks_on_fit(fusion)),
+            *remarks_on_fit(fusion, copies_told=bool(repeated(job.raters))),
         ]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}

@@ -148,6 +148,7 @@ def fuse_files(
     save_probability: Mapping[Any, PathLike] | None = None,
     save_confidence: PathLike | None = None,
     overlap: Literal[False] = False,
+    decisions: PathLike | None = None,
 ) -> LabelFusion: ...
 
 
@@ -331,7 +332,8 @@ def fuse_files(
     use : {"qform", "sform"}, optional
         Which affine of a NIfTI header counts where it has both; the sform without it.
     decisions : path, optional
-        List of lesions with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it for these votes): EM keeps their truth.
+        List of lesions, or of places of label maps, with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it for these
+        votes): EM keeps their truth.
     {options}
 
     Returns
@@ -381,10 +383,11 @@ def fuse_files(
 
         check_given(
             save_label=save_label, save_counts=save_counts, cut=cut, ties=ties, soften=soften,
-            image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis, decisions=decisions,
+            image=None if report is not None else image, dilation=dilation or None, select_segment=select_segment, channel_axis=channel_axis,
         )  # fmt: skip
         label_files = label_job(
-            paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, image=image, report=report, **beside
+            paths, output, mask, present, names, placing, overwrite=overwrite, prior=prior, image=image, report=report,
+            decisions=decisions, **beside,
         )  # fmt: skip
         return fuse_label_files(label_files, method, asked_labels, options, progress)
     row = None if method is None else method_called(method)

@@ -72,6 +72,7 @@ class Sources:
     called: Sequence[str] | None = None  # the raters' names, if they are given
     placing: Placing = AS_IT_IS
     decisions: Path | None = None  # of a reviewer
+    case: str | None = None  # of a cohort, whose lines of the decisions count
 
     @property
     def names(self) -> list[str]:

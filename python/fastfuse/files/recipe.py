@@ -58,7 +58,7 @@ FUNCTIONS = {
     ),
     "soften_files": Paths(("paths", "image", "roi", "grid"), ("output",), "out_dir"),
     "fuse_case": Paths(
-        ("paths", "mask", "image", "label_names", "estimate"), ("output",), near=("estimate",)
+        ("paths", "mask", "image", "label_names", "estimate", "decisions"), ("output",), near=("estimate",)
     ),  # of a cohort
 }
 

@@ -245,7 +245,8 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     )  # fmt: skip
     decided = None
     if job.decisions is not None:
-        decided = decided_in(job.decisions, inputs, options.core_label, job.names)
+        decided = decided_in(job.decisions, inputs, options.core_label, job.names, job.case)
+    if decided is not None:
         votes = replace(votes, decisions=decided.volume)
         inputs.remarks += decided.remarks
     choice = None
@@ -270,12 +271,13 @@ def made_of(
     inputs: Inputs | None = None,
     *,
     alone: bool = False,
+    pooled: bool = False,
     fuse: Fuse = fuse_votes,
 ) -> Made:
     """Read, unless ``inputs`` have been read, and fuse.
 
     ``alone``: the one structure that is fused, for which there are methods of all kinds. ``fuse``: by EM, or by rates that
-    are known.
+    are known; ``pooled``: which are those of many cases.
     """
     ready = ready_votes(job, way, say, inputs)
     inputs, growth, way, label = ready.inputs, ready.growth, ready.way, ready.label
@@ -288,7 +290,7 @@ def made_of(
     doubts = doubts if growth is None else [*growth.remarks, *doubts]
     remarks = [
         *grouped(inputs.remarks),
-        *_doubts(job, inputs, fusion, doubts, label, fit=alone and growth is None),
+        *_doubts(job, inputs, fusion, doubts, label, fit=(alone or pooled) and growth is None, pooled=pooled),
     ]
     cut = cut_of(fusion.probability, job.cut)
     remarks += remarks_on_region(job, inputs, fusion, method, options, growth is not None, cut)
@@ -317,12 +319,13 @@ def made_of(
 
 
 def _doubts(
-    job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool
+    job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool, pooled: bool
 ) -> list[str]:
-    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, unless votes are copies."""
+    """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, ``pooled``: by rates of many cases."""
     once = isinstance(fusion, BorderFusion)
     copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist(), once=once)
-    of_fit = remarks_on_fit(fusion) if fit and not (copies or repeated(job.raters)) else []
+    told = bool(copies or repeated(job.raters))
+    of_fit = remarks_on_fit(fusion, copies_told=told, pooled=pooled) if fit else []
     return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 

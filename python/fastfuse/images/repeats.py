@@ -65,11 +65,14 @@ def repeated(paths: Sequence[Path]) -> list[str]:
         except OSError:  # reading will tell
             continue
         files.setdefault((status.st_dev, status.st_ino), []).append(path)
-    return [
-        f"{_as_subject([shown(path) for path in one])} one file: it counts as {NUMBERS.get(len(one), len(one))} raters"
-        for one in files.values()
-        if len(one) > 1
-    ]
+    found: list[str] = []
+    again: dict[int, list[str]] = {}  # by how often, the files that are given so often by one name
+    for names in ([shown(path) for path in one] for one in files.values() if len(one) > 1):
+        if len(set(names)) == 1:
+            again.setdefault(len(names), []).append(names[0])
+        else:
+            found.append(f"{joined(names)} are one file: it counts as {_number(len(names))} raters")
+    return [*(_given_again(names, times) for times, names in again.items()), *found]
 
 
 def mask_among(paths: Sequence[Path], mask: Path | None) -> list[str]:
@@ -141,11 +144,16 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _as_subject(names: Sequence[str]) -> str:
-    if len(set(names)) == 1:
-        times = "twice" if len(names) == 2 else f"{NUMBERS.get(len(names), len(names))} times"
-        return f"{names[0]}, given {times}, is"
-    return f"{joined(names)} are"
+def _given_again(names: Sequence[str], times: int) -> str:
+    """Say which files are given several times."""
+    often = "twice" if times == 2 else f"{_number(times)} times"
+    if len(names) == 1:
+        return f"{names[0]}, given {often}, is one file: it counts as {_number(times)} raters"
+    return f"{joined(names)}, given {often} each, are one file each: each counts as {_number(times)} raters"
+
+
+def _number(number: int) -> str:
+    return NUMBERS.get(number, str(number))
 
 
 def _parts(path: Path) -> list[tuple[Path, str, str]]:

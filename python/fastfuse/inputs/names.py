@@ -16,6 +16,7 @@ MOST_LISTED = 8  # entries of a list that is quoted
 MOST_TOLD = 3  # raters of whom a remark says the same
 OF_THE_SAME = ("it ", "its ", "by its ", "the voxel size ")  # how a sentence begins that names no file
 SINGULAR = re.compile(r"\bits?\b(?!s)", re.IGNORECASE)
+CLAUSE = re.compile(r" (is|are) ")
 OF_SEVERAL = tuple(
     (re.compile(one), many)
     for one, many in (
@@ -176,11 +177,15 @@ def of_several(text: str) -> str:
 
 
 def grouped(remarks: Sequence[str]) -> list[str]:
-    """Return the remarks with those that say the same of several files, as "name: text", in one."""
+    """Return the remarks with those that say the same of several files, as "name: text", in one.
+
+    What stands before the colon is no name where it says something itself, as "A and B are one file: it counts as two raters".
+    """
     named: dict[str, list[str]] = {}
     for remark in chain.from_iterable(map(_each, remarks)):
         name, colon, text = remark.partition(": ")
-        named.setdefault(text if colon else remark, []).append(name if colon else "")
+        of_file = bool(colon) and not CLAUSE.search(name)
+        named.setdefault(text if of_file else remark, []).append(name if of_file else "")
     return [one_remark(names, text) if any(names) else text for text, names in named.items()]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate
+from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import GLUE, output, print_below, printable, width
 
@@ -36,7 +37,12 @@ def print_labels(facts: Facts, written: Sequence[Path]) -> None:
         chosen.print(console)
     files = ", ".join(str(path) for path in written)
     print_below(
-        console, [*map(printable, said), _volumes(facts), *map(printable, [*_how(facts), f"wrote {files}"])]
+        console,
+        [
+            *map(printable, said),
+            _volumes(facts),
+            *map(printable, [*decisions_in_words(facts), *_how(facts), f"wrote {files}"]),
+        ],
     )
 
 

@@ -27,12 +27,17 @@ def print_review(facts: Mapping[str, Any]) -> None:
         first_that_fits(tables, width()).print(console)
     more = len(lesions) - PRINTED
     decided = sum(one["decision"] is not None for one in lesions)
+    of_labels, of_cases = any("says" in one for one in lesions), any("case" in one for one in lesions)
+    answers = "the label" if of_labels else "yes or no"
+    to = "cohort fuse" if of_cases else "fuse"
+    what = "place" if of_labels else "lesion"
+    change = f"{'the volume whose label is another one' if of_labels else 'of the consensus'}, if it were decided otherwise"
     before = f", {decided} decided before, which stand last" if decided else ""
     lines = [
-        f"{plural(facts['all'], 'lesion')}, {len(lesions)} listed{before}{f', {more} more than above' if more > 0 else ''}.",
-        "Change: of the consensus, if it were decided otherwise. Stake: that, times the share of raters who say otherwise.",
+        f"{plural(facts['all'], what)}, {len(lesions)} listed{before}{f', {more} more than above' if more > 0 else ''}.",
+        f"Change: {change}. Stake: that, times the share of raters who say otherwise.",
         *names.said,
-        "Write yes or no into the column decision, and give the list to fastfuse fuse --decisions.",
+        f"Write {answers} into the column decision, and give the list to fastfuse {to} --decisions.",
         f"wrote {', '.join(facts['outputs'])}",
     ]
     print_below(console, map(printable, lines if lesions else [lines[0], lines[-1]]))
@@ -49,12 +54,15 @@ def decisions_in_words(facts: Mapping[str, Any]) -> Iterator[str]:
     if decided["file"] is None:
         yield f"Decided: {sizes}."
         return
+    masks = {"yes": 0, "no": 1}  # the order in which they are told
+    given = {one["decision"] for one in decided["lesions"]}
     by_word = {
         word: [str(one["lesion"]) for one in decided["lesions"] if one["decision"] == word]
-        for word in ("yes", "no")
+        for word in sorted(given, key=lambda word: (masks.get(word, 2), word))
     }
+    what = "place" if any("says" in one for one in decided["lesions"]) else "lesion"
     words = [
-        f"{len(found)} {word} (lesion{'s' * (len(found) > 1)} {_some(found)})"
+        f"{len(found)} {word} ({what}{'s' * (len(found) > 1)} {_some(found)})"
         for word, found in by_word.items()
         if found
     ]
@@ -70,24 +78,44 @@ def _some(numbers: list[str]) -> str:
 
 def _table(lesions: list[dict[str, Any]], names: Mapping[str, str] | None) -> Table:
     """Return the table; ``names``: of raters in the table; None: without who marks each lesion."""
-    titles = ["lesion", "at (mm, RAS)", "ml", "marked by", "posterior", "change\n(ml)", "stake\n(ml)"]
+    of_labels = any("says" in one for one in lesions)
+    titles = [
+        "place" if of_labels else "lesion",
+        "at (mm, RAS)",
+        "ml",
+        "consensus" if of_labels else "marked by",
+    ]
+    titles += ["posterior", "change\n(ml)", "stake\n(ml)"]
     decided = any(one["decision"] for one in lesions)
-    columns = [Column(title) for title in titles] + ([Column("decided")] if decided else [])
+    columns = [Column("case", right=False)] if any("case" in one for one in lesions) else []
+    columns += [Column(title) for title in titles] + ([Column("decided")] if decided else [])
     columns += [Column("raters", right=False)] if names else []
     rows = []
     for one in lesions[:PRINTED]:
         marks = f"{len(one['marked_by'])} of {one['looked']}"
-        cells = [
+        if of_labels:
+            marks = printable(f"{one['consensus']}: {marks}")
+        cells = [printable(one["case"])] if "case" in one else []
+        cells += [
             str(one["lesion"]),
             " ".join(str(round(at)) for at in one["ras_mm"]),
             f"{one['ml']:.3f}",
             marks,
             f"{one['posterior']:.3f}",
-            f"{one['change_ml']:+.3f}",
+            f"{one['change_ml']:{'' if of_labels else '+'}.3f}",
             f"{one['stake_ml']:.3f}",
         ]
         cells += [one["decision"] or ""] if decided else []
         if names is not None:
-            cells.append(printable(", ".join(names[name] for name in one["marked_by"])))
+            cells.append(printable(_who(one, names)))
         rows.append(Row(cells))
-    return Table("Lesions on which raters disagree", columns, rows)
+    return Table(f"{'Places' if of_labels else 'Lesions'} on which raters disagree", columns, rows)
+
+
+def _who(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Return who marks a lesion; of label maps, who says another label than the consensus."""
+    if "says" not in one:
+        return ", ".join(names[name] for name in one["marked_by"])
+    return ", ".join(
+        f"{names[name]}: {says}" for name, says in one["says"].items() if says != one["consensus"]
+    )

@@ -76,7 +76,7 @@ def method_flag() -> Any:
 def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Path = Path()) -> None:
     """Do the work, write derivatives of BIDS if asked for (``cohort``: where the cases lie), tell what came of it, and leave with 3 if a case failed."""
     from ...cohort.place import CASES, Place
-    from ...cohort.printing import print_cohort
+    from ...cohort.told.printing import print_cohort
     from ...files.bids.description import Description
     from ...files.bids.write import write_cases
 

@@ -78,7 +78,7 @@ EXAMPLES = (
 @with_flags(
     (
         *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
-        *OF_FUSION, "save_label", "cut", "report", "bids", "workers", "scheduler", "refresh", "keep_index", ...,
+        *OF_FUSION, "save_label", "cut", "report", "bids", "decisions", "workers", "scheduler", "refresh", "keep_index", ...,
         *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN)],
@@ -108,6 +108,13 @@ def fuse(
     cut: Annotated[float, Option(help="The mask is probability >= cut.")] = 0.5,
     report: Report = None,
     bids: Bids = None,
+    decisions: Annotated[
+        Path | None,
+        Option(
+            help="A reviewer's decisions (.csv of fastfuse review OUT): each case keeps its own.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     refresh: Refresh = False,
@@ -166,6 +173,7 @@ def fuse(
                 save_label=save_label,
                 cut=cut,
                 report=report,
+                decisions=decisions,
                 executor=executor,
                 workers=workers,
                 refresh=refresh,

@@ -22,7 +22,7 @@ def merge(
 ) -> None:
     """Add up what sites have exported, and estimate the raters' rates; cohort apply takes them."""
     from ...cohort.export import merged, options_of_merge, write_merged
-    from ...cohort.printing import print_rates
+    from ...cohort.told.printing import print_rates
     from ...errors import warn
 
     method = options.pop("method")

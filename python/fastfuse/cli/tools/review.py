@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "fastfuse review consensus.nii.gz -o review.csv --markups review.mrk.json",
     "fastfuse fuse rater*.nii.gz -o reviewed.nii.gz --decisions review.csv",
+    "fastfuse cohort fuse data --out fused && fastfuse review fused -o review.csv",
+    "fastfuse cohort fuse data --out fused --decisions review.csv",
 )
 
 
@@ -22,7 +24,7 @@ def review(
     consensus: Annotated[
         Path,
         Argument(
-            help="What fuse wrote (.nii, .nii.gz), or the .json beside it.",
+            help="What fuse wrote (.nii, .nii.gz), or the .json beside it; the folder that cohort fuse wrote into.",
             show_default=False,
         ),
     ],
@@ -31,7 +33,7 @@ def review(
         Option(
             "--output",
             "-o",
-            help="The list (.csv); write yes or no into its column decision.",
+            help="The list (.csv); write yes or no into its column decision, of label maps the label.",
             show_default=False,
         ),
     ],
@@ -40,7 +42,7 @@ def review(
         Option(help="Also write the lesions as points for 3D Slicer (.mrk.json).", show_default=False),
     ] = None,
     everything: Annotated[
-        bool, Option("--everything", help="List all lesions, also those that all raters mark.")
+        bool, Option("--everything", help="List all lesions, also those that all raters mark; of masks.")
     ] = False,
     inputs: Annotated[
         Path | None,
@@ -48,12 +50,14 @@ def review(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """List the lesions on which raters disagree, those first on which most of the consensus hangs, for a reviewer."""
+    """List the lesions, or places of label maps, on which raters disagree, those first on which most of the consensus hangs."""
+    from ...cohort.review.make import is_of_cohort, review_cohort
     from ...files.review.make import review_files
     from ...report.review import print_review
 
+    of_cohort = is_of_cohort(consensus)
     with warnings_as_lines(), progress(None) as say:
-        found = review_files(
+        found = (review_cohort if of_cohort else review_files)(
             consensus,
             output,
             markups=markups,
@@ -67,21 +71,7 @@ def review(
 
 def _facts(found: Review) -> dict[str, Any]:
     return {
-        "lesions": [
-            {
-                "lesion": one.number,
-                "ras_mm": list(one.centre_mm),
-                "ml": one.ml,
-                "marked_by": list(one.marked_by),
-                "looked": one.looked,
-                "posterior": one.posterior,
-                "consensus": one.consensus,
-                "change_ml": one.change_ml,
-                "stake_ml": one.stake_ml,
-                "decision": one.word or None,
-            }
-            for one in found.lesions
-        ],
+        "lesions": [one.facts() for one in found.lesions],
         "raters": list(found.raters),
         "all": found.all,
         "votes": found.votes,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
 from ...images.repeats import alike
 from ...inputs.names import grouped, quoted
-from ..job import Inputs
+from ..job import Inputs, Job
 from ..native.facts import with_facts
 from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
@@ -33,6 +33,9 @@ from .job import LabelJob, Volumes
 from .misfits import misfit_remarks
 from .networks import fuse_networks
 from .pictures import label_pictures
+
+if TYPE_CHECKING:
+    from ..review.decided import Decided
 
 Say = Callable[[str], None]
 FuseMaps = Callable[..., tuple[LabelFusion, list[str]]]  # takes what fuse_maps takes
@@ -47,7 +50,6 @@ NOT_FOR_MAPS = {
     "dilation": "label maps do not grow",
     "select_segment": "all labels are fused; labels=[...] (--labels K,K,...) says which may occur",
     "channel_axis": "of networks, nnU-Net's .npz is read with all its classes",
-    "decisions": "a review is of one structure",
 }
 
 
@@ -91,11 +93,13 @@ def label_files_by(
     job.check()
     checked_labels(asked.labels)
     if by_network:
+        _check_no_decisions(job)
         fusion, inputs, names, groups, remarks = fuse_networks(job, asked, options, say)
     else:
-        fusion, inputs, names, groups, remarks = _fuse_maps(
-            job, cast("LabelMethod", row.name), asked, options, say, fuse
-        )
+        ready = ready_maps(job, asked, options, say)
+        inputs, names = ready.inputs, ready.names
+        fusion, groups, remarks = _fuse_maps(job, ready, row.name, asked, say, fuse)
+        more = {**(more or {}), **({} if ready.decided is None else {"decisions": ready.decided.facts})}
     images = job.volumes(fusion, groups)
     if images[0][1].dtype.itemsize == WIDE:
         remarks.append(
@@ -125,6 +129,8 @@ class ReadyMaps:
         Of the labels.
     saved : dict
         The labels whose probability is written, by their group.
+    decided : Decided or None
+        What a reviewer decided.
     """
 
     inputs: Inputs
@@ -132,6 +138,7 @@ class ReadyMaps:
     options: LabelOptions
     names: LabelNames
     saved: dict[Any, Any]
+    decided: Decided | None = None
 
 
 def ready_maps(job: LabelJob, asked: AskedLabels, options: Options, say: Say) -> ReadyMaps:
@@ -149,16 +156,39 @@ def ready_maps(job: LabelJob, asked: AskedLabels, options: Options, say: Say) ->
     votes = Votes(
         inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=titles
     )
-    return ReadyMaps(inputs, votes, LabelOptions.of(options, asked), names, saved)
+    decided = _decided(files, inputs, asked, known)
+    chosen = LabelOptions.of(options, asked)
+    if decided is not None:
+        chosen = replace(chosen, decisions=decided.volume)
+        inputs.remarks += decided.remarks
+    return ReadyMaps(inputs, votes, chosen, names, saved, decided)
+
+
+def _decided(files: Job, inputs: Inputs, asked: AskedLabels, known: Mapping[int, str]) -> Decided | None:
+    """Return what a reviewer decided of the maps; None where nothing is given."""
+    if files.decisions is None:
+        return None
+    from ..review.decided import decided_labels_in
+
+    chosen = checked_labels(asked.labels)
+    labels = None if chosen is None else chosen.values
+    return decided_labels_in(files.decisions, inputs, labels, known, files.names, files.case)
+
+
+def _check_no_decisions(job: LabelJob) -> None:
+    if job.files.decisions is not None:
+        raise ValueError(
+            "decisions are given, and the files are networks' probabilities, of which there is no review: fuse the segmentations "
+            "beside the .npz, or leave decisions out"
+        )
 
 
 def _fuse_maps(
-    job: LabelJob, method: LabelMethod, asked: AskedLabels, options: Options, say: Say, fuse: FuseMaps
-) -> tuple[LabelFusion, Inputs, LabelNames, Volumes, list[str]]:
-    ready = ready_maps(job, asked, options, say)
+    job: LabelJob, ready: ReadyMaps, method: str, asked: AskedLabels, say: Say, fuse: FuseMaps
+) -> tuple[LabelFusion, Volumes, list[str]]:
     inputs, names, saved, files = ready.inputs, ready.names, ready.saved, job.files
     say("fusing")
-    fusion, doubts = fuse(ready.votes, method, asked.labels, ready.options, names.names)
+    fusion, doubts = fused_ready(ready, method, asked, fuse)
     groups = {group: partial(probability_of, fusion, values) for group, values in saved.items()}
     foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
@@ -168,7 +198,15 @@ def _fuse_maps(
         *doubts,
         *misfit_remarks(files, inputs, fusion),
     ]
-    return replace(fusion, raters=tuple(files.names)), inputs, names, groups, remarks
+    return replace(fusion, raters=tuple(files.names)), groups, remarks
+
+
+def fused_ready(
+    ready: ReadyMaps, method: str | None, asked: AskedLabels, fuse: FuseMaps | None = None
+) -> tuple[LabelFusion, list[str]]:
+    """Return the fusion of maps that were read, and what makes it doubtful; ``fuse``: what finds the consensus."""
+    by = cast("LabelMethod", check_method_in_files(asked.labels, method, None).name)
+    return (fuse or fuse_maps)(ready.votes, by, asked.labels, ready.options, ready.names.names)
 
 
 def _names(names: LabelNames, asked: AskedLabels) -> Mapping[int, str]:

@@ -192,6 +192,8 @@ def label_job(
     prior: Any,
     image: Any = None,
     report: Any = None,
+    decisions: Any = None,
+    case: str | None = None,
 ) -> LabelJob:
     """Return the files of a fusion of label maps, from what the caller gave."""
     files = Job(
@@ -207,6 +209,8 @@ def label_job(
         overwrite=overwrite,
         called=listed_names(names),
         placing=placing,
+        decisions=as_path(decisions, "decisions"),
+        case=case,
     )
     return LabelJob(
         files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FastfuseError
+from ...fusion.labels.decisions import OPEN
 from ...fusion.native.remembered import voxels_decided
 from ...images.paths import recorded, shown
 from ...images.written.hashes import hash_of
 from ..job import Inputs
+from .answers import Decisions, read_decisions
 from .lesions import Lesion, Marked, centre_mm, painted
-from .sheet import read_decisions
+from .places import MarkedLabels, Place, centre_of_place, painted_labels
+from .words import LabelWords
 
 ROUNDED_MM = 0.2  # places are written to 0.1
 
@@ -27,53 +30,97 @@ class Decided:
 
     Attributes
     ----------
-    volume : ndarray of int8
-        1 and 0 where the truth is decided, -1 elsewhere.
+    volume : ndarray of int8, or int64
+        Of masks 1 and 0 where the truth is decided, -1 elsewhere; of label maps labels, and OPEN elsewhere.
     facts : dict
         What the sidecar says of them.
     remarks : list of str
         What is doubtful.
     """
 
-    volume: NDArray[np.int8]
+    volume: NDArray[Any]
     facts: dict[str, Any]
     remarks: list[str]
 
 
-def decided_in(path: Path, inputs: Inputs, label: int | None, names: Sequence[str]) -> Decided:
-    """Return what a file decides of the votes that were read; ``names`` are the raters'.
+def decided_in(
+    path: Path, inputs: Inputs, label: int | None, names: Sequence[str], case: str | None = None
+) -> Decided | None:
+    """Return what a file decides of the votes that were read.
+
+    ``names`` are the raters'; ``case`` tells which lines of a cohort's list are meant: None comes back where there are none.
 
     Raises
     ------
     FastfuseError
         Naming the file, if it is of other votes or names a lesion that is none of them.
     """
-    decisions = read_decisions(path)
+    decisions = read_decisions(path, case)
+    if decisions is None:
+        return None
     marked = Marked.of(inputs, label)
-    if decisions.votes != marked.fingerprint:
-        raise FastfuseError(
-            f"{shown(path)}: is a review of other votes ({shown(decisions.votes)}; these are {marked.fingerprint}): give the "
-            "raters, the mask and the grid of the consensus that was reviewed, or review this one (fastfuse review)"
-        )
+    _check_votes(path, decisions, marked.fingerprint)
     lesions = {lesion.number: lesion for lesion in marked.lesions()}
-    unknown = sorted(decisions.lesions.keys() - lesions.keys())
-    if unknown:
-        raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {len(lesions)}")
-    for number in decisions.lesions:
-        _check_place(path, number, decisions.places.get(number), centre_mm(lesions[number], marked.affine))
+    _check_numbers(
+        path,
+        decisions,
+        {n: centre_mm(one, marked.affine) for n, one in lesions.items() if n in decisions.lesions},
+        len(lesions),
+    )
     chosen = [(lesions[number], is_lesion) for number, is_lesion in sorted(decisions.lesions.items())]
     volume = painted(chosen, marked.marks[0].shape)
+    told = [_told(lesion, is_lesion, marked, names, inputs) for lesion, is_lesion in chosen]
+    return _decided(path, decisions, volume, told, voxels_decided(volume), alone=case is None)
+
+
+def decided_labels_in(
+    path: Path,
+    inputs: Inputs,
+    labels: Sequence[int] | None,
+    called: Mapping[int, str],
+    names: Sequence[str],
+    case: str | None = None,
+) -> Decided | None:
+    """Return the same of label maps; ``labels``: all, None for those that occur; ``called``: what some are called."""
+    marked = MarkedLabels.of(inputs, labels)
+    words = LabelWords(marked.labels, called)
+    decisions = read_decisions(path, case, words.code)
+    if decisions is None:
+        return None
+    _check_votes(path, decisions, marked.fingerprint)
+    places = {place.number: place for place in marked.places()}
+    _check_numbers(
+        path, decisions, {n: centre_of_place(one, marked.affine) for n, one in places.items()}, len(places)
+    )
+    chosen = [(places[number], code) for number, code in sorted(decisions.lesions.items())]
+    volume = painted_labels(chosen, marked.labels, marked.votes[0].shape)
+    told = [_told_of_labels(place, code, marked, words, names, inputs) for place, code in chosen]
+    values, counts = np.unique(volume[volume != OPEN], return_counts=True)
+    voxels = {
+        words.of(marked.labels.index(value)): count
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+    }
+    return _decided(path, decisions, volume, told, voxels, alone=case is None)
+
+
+def _decided(
+    path: Path,
+    decisions: Decisions,
+    volume: NDArray[Any],
+    told: list[dict[str, Any]],
+    voxels: dict[str, int],
+    *,
+    alone: bool,
+) -> Decided:
     facts = {
         "file": recorded(path),
         "sha256": hash_of(path),
         "votes": decisions.votes,
-        "lesions": [_told(lesion, is_lesion, marked, names, inputs) for lesion, is_lesion in chosen],
-        "voxels": voxels_decided(volume),
+        "lesions": told,
+        "voxels": voxels,
     }
-    remarks = (
-        [] if chosen else [f"{shown(path)}: holds no decision: the consensus is that of the votes alone"]
-    )
-    return Decided(volume, facts, remarks)
+    nothing = f"{shown(path)}: holds no decision: the consensus is that of the votes alone"
+    return Decided(volume, facts, [nothing] if alone and not told else [])
 
 
 def _told(
@@ -84,10 +131,51 @@ def _told(
         "lesion": lesion.number,
         "decision": "yes" if is_lesion else "no",
         "ras_mm": [round(side, 1) for side in centre_mm(lesion, marked.affine)],
-        "ml": round(int(np.count_nonzero(lesion.inside)) * inputs.grid.voxel_mm3 / 1000, 6),
+        "ml": _ml(lesion.inside, inputs),
         "marked_by": [name for name, marks in zip(names, lesion.marked, strict=True) if marks],
         "looked": int(np.count_nonzero(lesion.looked)),
     }
+
+
+def _told_of_labels(
+    place: Place, code: int, marked: MarkedLabels, words: LabelWords, names: Sequence[str], inputs: Inputs
+) -> dict[str, Any]:
+    """Return the same of a place of label maps."""
+    return {
+        "lesion": place.number,
+        "decision": words.of(code),
+        "label": marked.labels[code],
+        "ras_mm": [round(side, 1) for side in centre_of_place(place, marked.affine)],
+        "ml": _ml(place.inside, inputs),
+        "says": {
+            name: words.of(says) for name, says in zip(names, place.said, strict=True) if says is not None
+        },
+        "looked": place.looked,
+    }
+
+
+def _ml(inside: NDArray[np.bool_], inputs: Inputs) -> float:
+    return round(int(np.count_nonzero(inside)) * inputs.grid.voxel_mm3 / 1000, 6)
+
+
+def _check_votes(path: Path, decisions: Decisions, fingerprint: str) -> None:
+    """Refuse a list of other votes."""
+    if decisions.votes != fingerprint:
+        raise FastfuseError(
+            f"{shown(path)}: is a review of other votes ({shown(decisions.votes)}; these are {fingerprint}): give the "
+            "raters, the mask and the grid of the consensus that was reviewed, or review this one (fastfuse review)"
+        )
+
+
+def _check_numbers(
+    path: Path, decisions: Decisions, centres: Mapping[int, tuple[float, ...]], count: int
+) -> None:
+    """Refuse numbers that there are none of, and those that are another's."""
+    unknown = sorted(decisions.lesions.keys() - centres.keys())
+    if unknown:
+        raise FastfuseError(f"{shown(path)}: there is no lesion {unknown[0]}: the votes hold {count}")
+    for number in decisions.lesions:
+        _check_place(path, number, decisions.places.get(number), centres[number])
 
 
 def _check_place(path: Path, number: int, told: tuple[float, ...] | None, there: tuple[float, ...]) -> None:

@@ -14,6 +14,7 @@ from ...inputs.arrays import Array
 from ..job import Inputs, marked_by_each
 
 Marks = NDArray[np.bool_]
+Box = tuple[slice, ...]
 PLACES = 4  # decimals of the affine that a fingerprint holds: a tenth of a micrometre
 
 
@@ -109,8 +110,13 @@ def _looked(vote: Array, seen: Array | None) -> Marks | None:
 
 def centre_mm(lesion: Lesion, affine: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return the centre of gravity in mm, RAS+."""
-    start = np.array([side.start for side in lesion.box])
-    middle = np.argwhere(lesion.inside).mean(axis=0) + start
+    return centre_of(lesion.box, lesion.inside, affine)
+
+
+def centre_of(box: Box, inside: Marks, affine: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the centre of gravity of voxels in a box in mm, RAS+."""
+    start = np.array([side.start for side in box])
+    middle = np.argwhere(inside).mean(axis=0) + start
     x, y, z = affine[:3, :3] @ middle + affine[:3, 3]
     return float(x), float(y), float(z)
 

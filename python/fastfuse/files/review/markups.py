@@ -32,14 +32,10 @@ def markups_bytes(lesions: Sequence[Contested], name: str) -> bytes:
 def _point(lesion: Contested) -> dict[str, Any]:
     x, y, z = lesion.centre_mm
     decided = f", decided: {lesion.word}" if lesion.word else ""
-    otherwise = "no lesion" if lesion.consensus else "a lesion"
     return {
-        "id": str(lesion.number),
-        "label": f"{lesion.number}: {lesion.said}{decided}",
-        "description": (
-            f"{lesion.ml:.3f} ml, marked by {', '.join(lesion.marked_by)}; posterior {lesion.posterior:.3f}; as {otherwise} the "
-            f"consensus changes by {lesion.change_ml:+.3f} ml"
-        ),
+        "id": lesion.name,
+        "label": f"{lesion.name}: {lesion.said}{decided}",
+        "description": lesion.described,
         "position": [-x + 0.0, -y + 0.0, z],
         "selected": True,
         "locked": True,

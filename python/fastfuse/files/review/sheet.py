@@ -1,26 +1,19 @@
-"""The list of a review as CSV: written for the reviewer, and read with their decisions."""
+"""The list of a review as CSV, as it is written for the reviewer."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
-from ...errors import FastfuseError, reason_of
-from ...images.paths import shown
-from ...inputs.names import enumerated, quoted
+from dataclasses import dataclass
+from typing import Any
 
 COLUMNS = (
     "lesion", "decision", "ras_x_mm", "ras_y_mm", "ras_z_mm", "ml", "marked_by", "marks", "looked", "posterior",
     "consensus", "change_ml", "stake_ml", "votes",
 )  # fmt: skip
-NEEDED = ("lesion", "decision", "votes")
-PLACES = ("ras_x_mm", "ras_y_mm", "ras_z_mm")  # held against the votes where they are there
-WORDS = {"yes": True, "lesion": True, "no": False, "not": False}
+CASE, CANDIDATES = "case", "candidates"  # of a cohort, before the others; of label maps, after the decision
 FORMULAS = ("=", "+", "-", "@", "\t")  # what spreadsheets calculate
-MOST_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,8 @@ class Contested:
         The same without sign, times the share of raters who say otherwise.
     decision : bool or None
         What an earlier review decided: whether it is a lesion.
+    case : str
+        Of a cohort, the case.
     """
 
     number: int
@@ -61,6 +56,32 @@ class Contested:
     change_ml: float
     stake_ml: float
     decision: bool | None = None
+    case: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others of the list."""
+        return f"{self.case}: {self.number}" if self.case else str(self.number)
+
+    @property
+    def marks(self) -> int:
+        """How many raters mark any of it."""
+        return len(self.marked_by)
+
+    @property
+    def seen(self) -> str:
+        """What the consensus holds there, as the list has it."""
+        return "yes" if self.consensus else "no"
+
+    @property
+    def who(self) -> str:
+        """Who marks any of it."""
+        return "; ".join(self.marked_by)
+
+    @property
+    def change(self) -> str:
+        """The change of the consensus, as the list has it."""
+        return f"{self.change_ml:+.4f}"
 
     @property
     def is_contested(self) -> bool:
@@ -75,51 +96,143 @@ class Contested:
     @property
     def said(self) -> str:
         """Who marks it, in numbers."""
-        return f"{len(self.marked_by)} of {self.looked}"
+        return f"{self.marks} of {self.looked}"
+
+    @property
+    def described(self) -> str:
+        """All that is known of it, in a sentence."""
+        otherwise = "no lesion" if self.consensus else "a lesion"
+        return (
+            f"{self.ml:.3f} ml, marked by {', '.join(self.marked_by)}; posterior {self.posterior:.3f}; as {otherwise} the consensus "
+            f"changes by {self.change_ml:+.3f} ml"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            **({CASE: self.case} if self.case else {}),
+            "lesion": self.number,
+            "ras_mm": list(self.centre_mm),
+            "ml": self.ml,
+            "marked_by": list(self.marked_by),
+            "looked": self.looked,
+            "posterior": self.posterior,
+            "consensus": self.consensus,
+            "change_ml": self.change_ml,
+            "stake_ml": self.stake_ml,
+            "decision": self.word or None,
+        }
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """What a reviewer decided.
+@dataclass(frozen=True, kw_only=True)
+class ContestedLabels(Contested):
+    """A place of label maps; ``marked_by`` are those who say what the consensus says.
 
     Attributes
     ----------
-    votes : str
-        Fingerprint of the marks that the list was made of.
-    lesions : dict of int to bool
-        Whether each of these is a lesion.
-    places : dict of int to tuple of float
-        Where the list says that they lie, in mm, RAS+; of those whose line says it.
+    says : dict of str to str
+        What each rater says who looked there.
+    label, other : str
+        What the consensus holds there, and what it would be if it were decided otherwise.
+    candidates : tuple of str
+        The labels that raters say, those first that most say.
+    chosen : str
+        What an earlier review decided; empty if nothing.
     """
 
-    votes: str
-    lesions: dict[int, bool]
-    places: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    says: dict[str, str]
+    label: str
+    other: str
+    candidates: tuple[str, ...]
+    chosen: str = ""
+
+    @property
+    def seen(self) -> str:
+        """What the consensus holds there, as the list has it."""
+        return self.label
+
+    @property
+    def who(self) -> str:
+        """Who says what."""
+        return "; ".join(
+            f"{', '.join(name for name, says in self.says.items() if says == one)}: {one}"
+            for one in self.candidates
+        )
+
+    @property
+    def change(self) -> str:
+        """The volume whose label would change, as the list has it."""
+        return f"{self.change_ml:.4f}"
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether raters disagree: of every place they do."""
+        return True
+
+    @property
+    def word(self) -> str:
+        """The decision as the list has it; empty where there is none."""
+        return self.chosen
+
+    @property
+    def said(self) -> str:
+        """Who says what, in numbers."""
+        said = list(self.says.values())
+        return ", ".join(f"{one} {said.count(one)}" for one in self.candidates)
+
+    @property
+    def described(self) -> str:
+        """All that is known of it, in a sentence."""
+        return (
+            f"{self.ml:.3f} ml; {self.who}; the consensus says {self.label}, posterior {self.posterior:.3f}; as {self.other} "
+            f"{self.change_ml:.3f} ml of it change"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        own = {
+            "says": self.says,
+            "candidates": list(self.candidates),
+            "consensus": self.label,
+            "other": self.other,
+        }
+        return {**super().facts(), **own}
 
 
-def sheet_bytes(lesions: Sequence[Contested], votes: str) -> bytes:
-    """Return the list as CSV; the column for decisions holds those that were made before."""
+def sheet_bytes(lesions: Sequence[Contested], votes: Mapping[str, str]) -> bytes:
+    """Return the list as CSV; the column for decisions holds those that were made before.
+
+    ``votes``: the fingerprint of each case's; of what is no cohort, that of "".
+    """
+    of_cases, of_labels = list(votes) != [""], any(isinstance(one, ContestedLabels) for one in lesions)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    head = [*([CASE] if of_cases else []), *COLUMNS]
+    if of_labels:
+        head.insert(head.index("decision") + 1, CANDIDATES)
+    writer.writerow(head)
     for one in lesions:
-        writer.writerow(
-            [
-                one.number,
-                one.word,
-                *(f"{place:.1f}" for place in one.centre_mm),
-                f"{one.ml:.4f}",
-                _as_text("; ".join(one.marked_by)),
-                len(one.marked_by),
-                one.looked,
-                f"{one.posterior:.4f}",
-                "yes" if one.consensus else "no",
-                f"{one.change_ml:+.4f}",
-                f"{one.stake_ml:.4f}",
-                votes,
-            ]
-        )
+        row = {**_row(one), CASE: _as_text(one.case), "votes": votes[one.case]}
+        writer.writerow([row[name] for name in head])
     return text.getvalue().encode()
+
+
+def _row(one: Contested) -> dict[str, Any]:
+    candidates = one.candidates if isinstance(one, ContestedLabels) else ()
+    return {
+        "lesion": one.number,
+        "decision": _as_text(one.word),
+        CANDIDATES: _as_text("; ".join(candidates)),
+        **{f"ras_{axis}_mm": f"{place:.1f}" for axis, place in zip("xyz", one.centre_mm, strict=True)},
+        "ml": f"{one.ml:.4f}",
+        "marked_by": _as_text(one.who),
+        "marks": one.marks,
+        "looked": one.looked,
+        "posterior": f"{one.posterior:.4f}",
+        "consensus": _as_text(one.seen),
+        "change_ml": one.change,
+        "stake_ml": f"{one.stake_ml:.4f}",
+    }
 
 
 def _as_text(value: str) -> str:
@@ -127,95 +240,6 @@ def _as_text(value: str) -> str:
     return f"'{value}" if value.startswith(FORMULAS) else value
 
 
-def read_decisions(path: Path) -> Decisions:
-    """Read a list with decisions; of commas, semicolons and tabs, as spreadsheets save.
-
-    Raises
-    ------
-    FastfuseError
-        Naming the file, the line and what to write there.
-    """
-    rows = _rows_of(path)
-    found: dict[int, bool | None] = {}
-    places: dict[int, tuple[float, ...]] = {}
-    votes: set[str] = set()
-    for line, row in rows:
-        where = f"{shown(path)}, line {line}"
-        number = _number_in(row["lesion"], where)
-        if number in found:
-            raise FastfuseError(f"{where}: lesion {number} is there twice: leave one of both lines out")
-        found[number] = _decision_in(row["decision"], where)
-        place = _place_in(row)
-        if place is not None:
-            places[number] = place
-        votes.add(row["votes"])
-    if len(votes) > 1:
-        raise FastfuseError(
-            f"{shown(path)}: holds lines of {len(votes)} reviews ({enumerated(sorted(votes))}): give one file for each case"
-        )
-    if not found:
-        raise FastfuseError(f"{shown(path)}: holds no lesion; take the .csv of fastfuse review")
-    return Decisions(votes.pop(), {number: one for number, one in found.items() if one is not None}, places)
-
-
-def _rows_of(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FastfuseError(f"{shown(path)}: cannot be read as a list ({reason_of(error)})") from None
-    if len(content) > MOST_BYTES:
-        raise FastfuseError(
-            f"{shown(path)}: has more than {MOST_BYTES >> 20} MB, which no list of lesions has"
-        )
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    lines = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        head = [name.strip() for name in next(lines, [])]
-        rows = [(lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        raise FastfuseError(f"{shown(path)}: cannot be read as a list ({error})") from None
-    lacking = [name for name in NEEDED if head.count(name) != 1]
-    if lacking:
-        raise FastfuseError(
-            f"{shown(path)}: lacks the {'column' if len(lacking) == 1 else 'columns'} {enumerated(lacking)}: take the .csv of "
-            "fastfuse review, and write yes or no into decision"
-        )
-    for line, cells in rows:
-        if len(cells) < len(head):
-            raise FastfuseError(f"{shown(path)}, line {line}: has {len(cells)} cells for {len(head)} columns")
-    return [
-        (
-            line,
-            {name: cells[head.index(name)].strip() for name in (*NEEDED, *PLACES) if head.count(name) == 1},
-        )  # not zip: other columns may lie beside
-        for line, cells in rows
-    ]
-
-
-def _place_in(row: Mapping[str, str]) -> tuple[float, ...] | None:
-    """Return where a line says that its lesion lies, if it does."""
-    try:
-        return tuple(float(row[name].replace(",", ".")) for name in PLACES)
-    except (KeyError, ValueError):
-        return None
-
-
-def _number_in(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise FastfuseError(
-            f"{where}: lesion is {quoted(text)}: it must be the number that fastfuse review wrote"
-        )
-    return int(text)
-
-
-def _decision_in(text: str, where: str) -> bool | None:
-    if not text:
-        return None
-    if text.lower() not in WORDS:
-        raise FastfuseError(
-            f"{where}: decision is {quoted(text)}: write yes (a lesion), no (none), or leave it empty"
-        )
-    return WORDS[text.lower()]
+def as_written(text: str) -> str:
+    """Return a text without what :func:`sheet_bytes` puts before one that a spreadsheet would calculate."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULAS) else text

@@ -2,7 +2,7 @@
 
 STAPLE, its prior estimated, is compared with one model of raters who differ at borders, by Schwarz's criterion (BIC) over
 the n voxels that anybody marks: each of k parameters costs ½ ln n nats. Which of these models, the votes do not tell, as none
-tells where the truth's border lies:
+tells where the truth's border lies; copies of raters count once:
 
 ==========  ====================================================================================
 raters      compared with STAPLE
@@ -89,15 +89,16 @@ class Choice:
 
 def choose(rows: Rows, *, image: bool = False, threads: int = 0) -> Choice:
     """Return the model that fits."""
-    rival = rival_of_staple(rows.voters, image=image)
-    if rival is None or (rows.voters == 3 and not image):
+    raters = rows.distinct
+    rival = rival_of_staple(raters, image=image)
+    if rival is None or (raters == 3 and not image):
         return Choice(STAPLE)
-    if rows.voters == 3:
+    if raters == 3:
         return Choice(BORDER)
     fits = fits_of(rows, (STAPLE, rival), threads=threads)
     if rival not in fits or STAPLE not in fits:
         return Choice(STAPLE)
-    fit = Fit(rows.observed, fits, None, rows.marked, rows.voters)
+    fit = Fit(rows.observed, fits, None, rows.marked, raters)
     gain = fit.price(STAPLE) - fit.price(rival)
     return Choice(rival, STAPLE, gain) if gain > 0 else Choice(STAPLE, rival, -gain)
 

@@ -49,7 +49,7 @@ def staple_fits(source: object) -> bool:
     if not isinstance(source, Source) or source.name in (BORDER, CLASSES) or is_soft(source.patterns).any():
         return False
     rows = source.rows
-    if rows is None or rows.voters < FEWEST_TO_TELL or rows.marked < LEAST_VOXELS:
+    if rows is None or rows.distinct < FEWEST_TO_TELL or rows.marked < LEAST_VOXELS:
         return False
     if source.expected is None or worst_of(source) is not None:
         return False

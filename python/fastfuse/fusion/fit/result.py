@@ -47,7 +47,7 @@ class Fit:
     marked : float
         Voxels that anybody marks.
     raters : int
-        Raters with votes.
+        Raters with votes, copies of another one's left out. Models expect copies to mark where their originals do.
     """
 
     observed: NDArray[np.float64]

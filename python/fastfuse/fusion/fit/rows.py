@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,17 @@ class Mixture:
     log_marks: Numbers
     log_no_marks: Numbers
     heard: NDArray[np.bool_]
+
+    def without(self, copies: NDArray[np.bool_]) -> Mixture:
+        """Return the mixture in which these raters are copies, too."""
+        return replace(self, heard=self.heard & ~copies)
+
+    def with_copies(self, originals: NDArray[np.intp]) -> Mixture:
+        """Return the mixture of raters without copies for all raters, of whom these are the originals."""
+        distinct, column = np.unique(originals, return_inverse=True)
+        heard = self.heard[column] & (originals == np.arange(len(originals)))
+        assert len(distinct) == len(self.heard)
+        return Mixture(self.shares, self.log_marks[:, column], self.log_no_marks[:, column], heard)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +110,28 @@ class Rows:
         """Voxels that anybody marks."""
         return float(self.counts[self.marks > 0].sum())
 
+    @cached_property
+    def originals(self) -> NDArray[np.intp]:
+        """Whose votes each rater has: their own, or those of an earlier rater, if they are the same everywhere."""
+        first: dict[bytes, int] = {}
+        found = np.arange(self.raters)
+        for i in np.flatnonzero((self.votes != MISSING).any(axis=0)).tolist():
+            found[i] = first.setdefault(self.votes[:, i].tobytes(), i)
+        return found
+
+    @cached_property
+    def copies(self) -> NDArray[np.bool_]:
+        """Who votes as an earlier rater does everywhere."""
+        return np.asarray(self.originals != np.arange(self.raters))
+
     @property
-    def has_copies(self) -> bool:
-        """Whether somebody votes as another rater does everywhere."""
-        return len({column.tobytes() for column in self.votes.T}) < self.raters
+    def distinct(self) -> int:
+        """Number of raters with a vote, copies left out."""
+        return self.voters - int(np.count_nonzero(self.copies))
+
+    def without_copies(self) -> Rows:
+        """Return the rows without the columns of copies."""
+        return Rows(self.votes[:, ~self.copies], self.counts, self.are_masks) if self.copies.any() else self
 
     @cached_property
     def readers(self) -> tuple[NDArray[np.bool_], Numbers]:

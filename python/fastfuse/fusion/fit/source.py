@@ -82,8 +82,15 @@ class Source:
 
     @cached_property
     def model(self) -> Mixture | None:
-        """The model that was used; None of a majority vote."""
-        return None if self.estimate is None else mixture_of(self.estimate)
+        """The model that was used; None of a majority vote.
+
+        A copy, whose votes it takes for another rater's, is none of its raters here: what it expects of them is that they mark
+        where their originals do.
+        """
+        found = None if self.estimate is None else mixture_of(self.estimate)
+        if found is None or self.rows is None or not self.rows.copies.any():
+            return found
+        return found.without(self.rows.copies)
 
     def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle holds: arrays in the place of the core's own."""
@@ -120,9 +127,16 @@ class Source:
         """The same, with STAPLE and the model of raters who differ at borders, whose fits take few steps."""
         if self.rows is None or self.own is None:
             return None
-        once = self.name == BORDER or self.rows.has_copies  # whom border-STAPLE counts once
-        rival = rival_of_staple(self.rows.voters, image=once)
-        return self._beside(fits_of(self.rows, (STAPLE, rival), threads=self.threads, most_steps=FEW_STEPS))
+        names = (STAPLE, self.rival)
+        return self._beside(fits_of(self.rows, names, threads=self.threads, most_steps=FEW_STEPS))
+
+    @property
+    def rival(self) -> str | None:
+        """The model of raters who differ at borders that STAPLE is held against."""
+        if self.rows is None:
+            return None
+        once = self.name == BORDER or bool(self.rows.copies.any())  # whom border-STAPLE counts once
+        return rival_of_staple(self.rows.distinct, image=once)
 
     @property
     def told(self) -> Fit | None:
@@ -155,7 +169,8 @@ class Source:
             name: ModelFit(_wide(one.expected, self.raters), one.log_likelihood_per_mark)
             for name, one in models.items()
         }
-        return Fit(wide.observed, models, None if self.model is None else self.name, rows.marked, rows.voters)
+        used = None if self.model is None else self.name
+        return Fit(wide.observed, models, used, rows.marked, rows.distinct)
 
 
 def rival_of_staple(raters: int, *, image: bool) -> str | None:
@@ -168,13 +183,17 @@ def rival_of_staple(raters: int, *, image: bool) -> str | None:
 def fits_of(
     rows: Rows, names: Container[str | None], *, threads: int = 0, most_steps: int = MOST_STEPS
 ) -> dict[str, ModelFit]:
-    """Return the fits of these models to marks, of those that so many raters determine."""
+    """Return the fits of these models to marks, of those that so many raters determine; copies count once."""
     found = {}
+    alone = rows.without_copies()
     for name, fewest in FEWEST.items():
-        if name not in names or rows.voters < fewest or not rows.marked:
+        if name not in names or rows.distinct < fewest or not rows.marked:
             continue
-        mixture = _fitted(name, rows, threads, most_steps)
-        one = None if mixture is None else _fit_of(mixture, rows, expected(mixture, rows))
+        mixture = _fitted(name, alone, threads, most_steps)
+        if mixture is None:
+            continue
+        mixture = mixture.with_copies(rows.originals)
+        one = _fit_of(mixture, rows, expected(mixture, rows))
         if one is not None:
             found[name] = one
     return found

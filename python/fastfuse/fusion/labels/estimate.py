@@ -26,17 +26,20 @@ from ..table_checks import place_of
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .chosen import Labels
+from .decisions import Decided
 from .declared import LabelRoi
 from .fuse import (
     binary_options,
     check_size,
     confusion_of_masks,
     core_options,
+    counted_with,
     fusion_of,
     labels_of_masks,
     mask_votes,
     placed_case,
     rates_of,
+    with_decisions,
 )
 from .intervals import LabelIntervals, bootstrap
 from .options import LabelMethod, LabelOptions, unknown_for
@@ -47,7 +50,7 @@ from .remarks import remarks_on
 from .result import Consensus, LabelFusion, shown_rates
 from .table import LabelTable
 
-OF_CASE = ("roi", "spacing_mm", "missing", "threads", "undecided")
+OF_CASE = ("roi", "spacing_mm", "missing", "threads", "undecided", "decisions")
 NO_VOXELS = cast("Consensus", None)  # of a fusion that is made for its remarks alone
 
 
@@ -209,11 +212,13 @@ class LabelEstimate:
             if self._masks is not None and options.are_binary():
                 return self._of_masks(self._masks, case, labels, options, table)
             readers = Readers(self.names, list(case.given.places))
-            found = self._consensus(table, options, readers)
+            decided, rows = with_decisions(case, labels, options, table)
+            found = self._consensus(rows, options, readers)
         self._check_told(table, readers)
         kind = check_dtype(case.votes.dtype)
-        written = TupleConsensus(table, found.truths, case.shape, case.axes, kind, options.threads)
-        fusion = fusion_of(found, table.volume, written, self._method, labels, options, readers)
+        of_open = TupleConsensus(rows, found.truths, case.shape, case.axes, kind, options.threads)
+        counted, written = counted_with(found, of_open, decided, by_votes=self.method == "majority")
+        fusion = fusion_of(counted, table.volume, written, self._method, labels, options, readers)
         fusion = self._on_the_rates(fusion)
         nowhere = "no vote in the table of the estimate: their votes count for nothing here"
         remarks = (
@@ -253,6 +258,8 @@ class LabelEstimate:
     ) -> tuple[LabelFusion, list[str]]:
         """Return the consensus of two labels as masks of the larger one."""
         votes = replace(mask_votes(case, labels, options.missing), names=self.names)
+        if options.decisions is not None:
+            votes = replace(votes, decisions=Decided.of(case, labels, options.decisions).as_masks())
         here = Options(missing=options.missing, threads=options.threads)
         fusion, remarks = consensus_of(masks, votes, here)
         readers = Readers(self.names, list(case.given.places))

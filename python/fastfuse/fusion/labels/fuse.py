@@ -24,6 +24,7 @@ from ..result import Fusion, share_of
 from ..votes import Votes
 from .binary import BinaryConsensus
 from .chosen import Labels, checked_labels
+from .decisions import Counted, Decided, DecidedConsensus, check_label_decisions
 from .declared import LabelsLike
 from .intervals import LabelIntervals, bootstrap
 from .options import (
@@ -75,21 +76,44 @@ def fuse_label_votes(
     check_choice(method, "method", get_args(LabelMethod))
     asked, options = checked_labels(labels), options.checked()
     options.check_method(method)
+    check_label_decisions(options)
     check_order(options.prior, labels)
     case, chosen = placed(votes, asked, options, names)
+    kind = check_dtype(votes.dtype)
     with core.refusals_explained(case, chosen.values):
         table = core.tabulate(case.in_memory_order(), chosen.values, options.missing, options.threads)
         if len(chosen.values) == 2 and options.are_binary():
             return as_masks(case, method, chosen, options, table)
         readers, volume = Readers.of(case), table.volume
-        asked_of_core = core_options(method, options, chosen, volume, float(table.counts.sum()), readers)
-        found = core.estimate(table, asked_of_core)
-        intervals = bootstrap(table, found, asked_of_core, options)
-    consensus = TupleConsensus(
-        table, found.truths, case.shape, case.axes, check_dtype(votes.dtype), options.threads
-    )
-    fusion = fusion_of(found, volume, consensus, method, chosen, options, readers, intervals)
+        decided, rows = with_decisions(case, chosen, options, table)
+        asked_of_core = core_options(method, options, chosen, rows.volume, float(rows.counts.sum()), readers)
+        asked_of_core.known = [] if decided is None or method == "majority" else decided.known
+        found = core.estimate(rows, asked_of_core)
+        intervals = bootstrap(rows, found, asked_of_core, options)
+    of_open = TupleConsensus(rows, found.truths, case.shape, case.axes, kind, options.threads)
+    counted, consensus = counted_with(found, of_open, decided, by_votes=method == "majority")
+    fusion = fusion_of(counted, volume, consensus, method, chosen, options, readers, intervals)
     return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+
+
+def with_decisions(
+    case: Case, labels: Labels, options: LabelOptions, table: CoreLabelTable
+) -> tuple[Decided | None, CoreLabelTable]:
+    """Return what is decided, and the table of the voxels that are open: that of all where nothing is decided."""
+    if options.decisions is None:
+        return None, table
+    decided = Decided.of(case, labels, options.decisions)
+    arrays = decided.open_part(case).in_memory_order()
+    return decided, core.tabulate(arrays, labels.values, options.missing, options.threads)
+
+
+def counted_with(
+    found: CoreLabelEstimate, of_open: Consensus, decided: Decided | None, *, by_votes: bool
+) -> tuple[CoreLabelEstimate | Counted, Consensus]:
+    """Return what was found, and the consensus, with the voxels that are decided."""
+    if decided is None:
+        return found, of_open
+    return decided.added_to(found, by_votes=by_votes), DecidedConsensus(of_open, decided)
 
 
 def placed(
@@ -152,7 +176,7 @@ def core_options(
 
 
 def fusion_of(
-    found: CoreLabelEstimate,
+    found: CoreLabelEstimate | Counted,
     volume: NDArray[np.float64],
     consensus: Consensus,
     method: LabelMethod,
@@ -189,7 +213,7 @@ def fusion_of(
     )
 
 
-def rates_of(found: CoreLabelEstimate, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+def rates_of(found: CoreLabelEstimate | Counted, volume: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rates that EM goes by, of raters who vote."""
     return np.where((volume.sum(axis=1) > 0)[:, None, None], found.confusion, np.nan)
 
@@ -204,6 +228,8 @@ def as_masks(
 ) -> tuple[LabelFusion, list[str]]:
     """Fuse two labels as masks of the larger one: the same bits as without ``labels``; ``maps``: of the prior."""
     votes, readers = mask_votes(case, labels, options.missing), Readers.of(case)
+    if options.decisions is not None:
+        votes = replace(votes, decisions=Decided.of(case, labels, options.decisions).as_masks())
     fusion, remarks = fuse_votes(votes, *binary_options(method, options, labels, maps))
     fusion = replace(fusion, method=method)
     made = labels_of_masks(fusion, case, labels, readers.for_all(table.volume, 0.0))

@@ -53,6 +53,7 @@ class LabelOptions:
     m_step: MStep = "paper"
     likelihood: Likelihood = "mixture"
     truncation: float | None = None
+    decisions: Any = None  # an array of labels, see decisions.py
     missing: Missing = "error"
     tol: float = 1e-7
     max_iter: int = 1000

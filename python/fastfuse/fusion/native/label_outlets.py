@@ -150,7 +150,8 @@ class LabelOutlets(Origins):
         Raises
         ------
         ValueError
-            If the maps are no longer in memory, and ``raters`` are missing; or do not have the consensus's shape.
+            If the maps are no longer in memory, and ``raters`` are missing; or are not those that were fused: of another shape, or
+            of other votes, as after a change of their order; naming the rater.
         OutputError
             If the page must not, or cannot, be written.
         FastfuseError

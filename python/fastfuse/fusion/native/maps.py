@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from ...dilation.soft_labels import SoftLabels
 from ...inputs.arrays import as_array, as_companion, name_of
+from ..labels.options import BACKGROUND
 from ..labels.result import LabelFusion
 from ..labels.soft.given import listed_raters
 from ..votes import Votes
-from .marks import votes_held
+from .marks import TOLERANCE, keeps_regions, votes_held
 
 
 def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[NDArray[Any]]:
@@ -33,15 +35,78 @@ def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[N
     present = None if origin is None else origin.present.values()
     looked: list[Any] = [None] * len(given) if present is None else present
     inside = None if mask is None else as_companion(mask, "mask", shape) != 0
-    found = []
+    found, counted = [], []
     for place, (rater, seen) in enumerate(zip(given, looked, strict=True)):
         name = name_of(place, fusion.raters)
         values = np.zeros(shape, np.uint8) if rater is None else _map_of(rater, fusion, name, shape)
-        held = np.isin(values, fusion.labels)
-        held &= True if inside is None else inside
-        held &= True if seen is None else as_companion(seen, f"present[{place}]", shape) != 0
-        found.append(np.where(held, values, 0))
+        counts = np.ones(shape, bool) if inside is None else inside.copy()
+        counts &= True if seen is None else as_companion(seen, f"present[{place}]", shape) != 0
+        counted.append(counts)
+        found.append(np.where(np.isin(values, fusion.labels) & counts, values, 0))
+    _check_as_fused(fusion, given, found, counted)
     return found
+
+
+def _check_as_fused(
+    fusion: LabelFusion,
+    given: Sequence[Any],
+    maps: Sequence[NDArray[Any]],
+    counted: Sequence[NDArray[np.bool_]],
+) -> None:
+    """Refuse votes whose sums, alone and with the consensus, are not those that the fusion found; naming the rater.
+
+    Those of background are left out, which hold what was not read, and what lies beyond a margin.
+    """
+    origin = fusion._origin
+    if fusion.truncation or (origin is not None and not keeps_regions(origin)):
+        return  # what was dropped, or left out, is not known
+    agreed = np.nan_to_num(fusion.ppv) * fusion.volume
+    for code, label in enumerate(fusion.labels):
+        if label == BACKGROUND:
+            continue
+        consensus = np.asarray(fusion.probability(label))
+        sums = [
+            _sums(rater, held, counts, fusion.labels, code, consensus)
+            for rater, held, counts in zip(given, maps, counted, strict=True)
+        ]
+        fused = list(zip(fusion.volume[:, code].tolist(), agreed[:, code].tolist(), strict=True))
+        for place, (there, known) in enumerate(zip(sums, fused, strict=True)):
+            if _fits(there, known):
+                continue
+            others = [fusion.raters[i] for i, one in enumerate(fused) if i != place and _fits(there, one)]
+            whose = f"they are those of {others[0]}: " if len(others) == 1 and there[0] else ""
+            raise ValueError(
+                f"raters: the votes in the place of {fusion.raters[place]} are not those that were fused (those for label {label} sum "
+                f"to {there[0]:g} voxels, {there[1]:g} of them in the consensus; fused were {known[0]:g} and {known[1]:g}): {whose}give "
+                "the votes of the fusion in their order, unchanged, or fuse these"
+            )
+
+
+def _sums(
+    rater: Any,
+    held: NDArray[Any],
+    counts: NDArray[np.bool_],
+    labels: Sequence[int],
+    code: int,
+    consensus: NDArray[Any],
+) -> tuple[float, float]:
+    """Return Σ q and Σ w q of a label, w the consensus; ``held``: the rater's map, 0 where it does not count."""
+    if rater is None:
+        return 0.0, 0.0
+    if isinstance(rater, SoftLabels):
+        soft = rater.votes([labels[code]])[0]
+    elif (given := as_array(rater, "raters")).shape == (len(labels), *consensus.shape):
+        soft = np.nan_to_num(given[code])
+    else:
+        marked = held == labels[code]
+        return float(np.count_nonzero(marked)), float(consensus[marked].sum(dtype=np.float64))
+    q = np.where(counts, soft, 0).astype(np.float64)
+    return float(q.sum()), float((q * consensus).sum())
+
+
+def _fits(given: tuple[float, float], known: tuple[float, float]) -> bool:
+    most = max(given[0], known[0], 1.0)
+    return all(not abs(one - other) > TOLERANCE * most for one, other in zip(given, known, strict=True))
 
 
 def _map_of(rater: Any, fusion: LabelFusion, name: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...fusion.fit.remarks import MISFIT
 from ..citing import cited_in
 from ..names import numbers_of
 from ..numbers import plural, rate
 from . import tables
-from .charts import heat_chart, rates_chart
+from .charts import fit_chart, heat_chart, rates_chart
+from .page import File
 from .sections import Content, section
 
 Facts = Mapping[str, Any]
@@ -44,13 +46,11 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
             *_raters(facts),
             *_by_cases(names, deviations),
             *_quality(of.get("quality.csv", [])),
+            *_fit(facts.get("fit", {})),
             *_cases(facts, of.get("agreement.csv", [])),
         ],
-        made=[
-            tables.pairs_of(
-                "Settings that differ from the defaults.", {"fastfuse": facts["fastfuse"], **settings}
-            )
-        ],
+        made=_made(facts, asked["method"]),
+        files=[*_files_of(facts)],
         works=cited_in(asked),
         citation=(
             f"The segmentations of {plural(facts['cases'], 'case')} by {plural(len(names), 'rater')} were fused by "
@@ -70,7 +70,8 @@ def _remarks(facts: Facts) -> list[str]:
     counts: dict[str, list[str]] = {}
     for case, remarks in facts["warnings"].items():
         for remark in remarks if case != "cohort" else ():
-            counts.setdefault(remark, []).append(case)
+            if not remark.startswith(MISFIT):  # which the section on the fit has
+                counts.setdefault(remark, []).append(case)
     told = [f"{', '.join(cases)}: {remark}" for remark, cases in counts.items()]
     return [*failed, *of_all, *told]
 
@@ -196,6 +197,69 @@ def _quality(rows: Rows) -> list[dict[str, Any]]:
         sums=1,
     )
     return [section("quality", "What the raters move", [shown], None)]
+
+
+def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
+    """Return the voxels by number of marks, observed and expected, of each case and of all; nothing where nothing was fitted."""
+    if not fits:
+        return []
+    size = max(len(one["observed"]) for one in fits.values())
+    sums = {
+        what: [sum(one[what][k] for one in fits.values() if k < len(one[what])) for k in range(size)]
+        for what in ("observed", "expected")
+    }
+    text = (
+        "Bars are the voxels of all cases that so many raters mark; markers are what the model expects of them. The scale is "
+        "logarithmic; what is below one voxel lies on the axis."
+    )
+    columns = [("case", tables.WRAP), *((str(k), tables.NUMBER) for k in range(size)), ("fits", tables.TEXT)]
+    rows = [[case, *_beside(one, size), "" if one["misfit"] is None else "no"] for case, one in fits.items()]
+    caption = (
+        "Voxels by the number of raters who mark them; below, what the model expects. It does not fit where either is more than "
+        "twice the other."
+    )
+    misfits = [[case, one["misfit"]] for case, one in fits.items() if one["misfit"]]
+    of_cases = [tables.table(caption, columns, rows)]
+    if misfits:
+        told = f"Cases whose votes the model does not fit, {len(misfits)} of {len(fits)}."
+        of_cases.append(
+            tables.table(told, [("case", tables.TEXT), ("what is expected", tables.WRAP)], misfits)
+        )
+    chart = fit_chart(sums["observed"], {"expected": sums["expected"]}, text)
+    expected = {"expected": sums["expected"], "log_likelihood_per_mark": None}
+    of_all = tables.fit_table({"observed": sums["observed"], "models": {"expected": expected}})
+    return [
+        section("fit", "Does the model fit?", [of_all], chart),
+        section("fit-of-cases", "Fit of each case", of_cases),
+    ]
+
+
+def _beside(fit: Facts, size: int) -> list[tables.Cell]:
+    """Return the voxels with each number of marks, those expected below."""
+    pairs = zip(fit["observed"], fit["expected"], strict=True)
+    cells: list[tables.Cell] = [(f"{there:,.0f}", f"{wanted:,.0f}") for there, wanted in pairs]
+    return [*cells, *[""] * (size - len(cells))]
+
+
+def _made(facts: Facts, method: str) -> list[tables.Table]:
+    """Return how the cases were fused, and what was asked for."""
+    options = {"fastfuse": facts["fastfuse"], "method": facts.get("method") or method}
+    options |= facts.get("options") or {}
+    asked = {"fastfuse": facts["fastfuse"], **facts["settings"]}
+    return [
+        tables.pairs_of("Options, as the cases' sidecars have them.", options),
+        tables.pairs_of("Settings that differ from the defaults.", asked),
+    ]
+
+
+def _files_of(facts: Facts) -> Iterator[File]:
+    """Yield the files that each case was made of, and those that were written for it."""
+    written = facts.get("outputs", {})
+    for case, files in facts.get("inputs", {}).items():
+        for one in files:
+            yield File(f"{case}, {one.get('rater', one['what'])}", one["file"], one["sha256"])
+        for name, sha256 in written.get(case, {}).items():
+            yield File(f"{case}, written", f"cases/{case}/{name}", sha256)
 
 
 def _number(text: str, form: str) -> str:

@@ -45,7 +45,7 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "remarks": facts["warnings"],
         "view": view,
         "places": view["rows"],
-        **(labels_context(facts) if of_labels else _masks_context(facts, pictures)),
+        **_context(facts, pictures),
         "convergence": _convergence(facts),
         "options": tables.pairs_of("Options, as the sidecar has them.", _options(facts)),
         "grid": tables.pairs_of("Grid and region.", _grid(facts), ("of the files", "value")),
@@ -56,6 +56,14 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "terms": TERMS,
     }
     return page_bytes("fusion.html", context, viewer=bool(view["packed"]))
+
+
+def _context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
+    """Return what a page says of masks, or of label maps."""
+    if "labels" not in facts:
+        return _masks_context(facts, pictures)
+    found = labels_context(facts)
+    return {**found, "parts": [*_decisions(facts, placed=pictures.placed), *found["parts"]]}
 
 
 def sentence_of(works: Sequence[Cited], facts: Facts) -> str:
@@ -119,14 +127,16 @@ def _decisions(facts: Facts, *, placed: bool) -> list[dict[str, Any]]:
     if not decided:
         return []
     numbers = {one["name"]: number for number, one in numbered(facts["raters"])}
-    columns = [("lesion", tables.NUMBER), ("decision", tables.TEXT), ("ml", tables.NUMBER)]
-    columns += [("marked by", tables.TEXT), ("at (mm)", tables.TEXT)]
+    of_labels = "labels" in facts
+    columns = [("place" if of_labels else "lesion", tables.NUMBER), ("decision", tables.TEXT)]
+    columns += [("ml", tables.NUMBER), ("who says what" if of_labels else "marked by", tables.TEXT)]
+    columns += [("at (mm)", tables.TEXT)]
     rows = [
         [
             str(one["lesion"]),
-            "a lesion" if one["decision"] == "yes" else "no lesion",
+            _decision(one),
             millilitres(one["ml"]),
-            f"{len(one['marked_by'])} of {one['looked']}: {', '.join(numbers[name] for name in one['marked_by'])}",
+            _who(one, numbers),
             in_words(one["ras_mm"], placed=placed),
         ]
         for one in decided["lesions"]
@@ -135,9 +145,31 @@ def _decisions(facts: Facts, *, placed: bool) -> list[dict[str, Any]]:
         columns = [("truth", tables.TEXT), ("ml", tables.NUMBER)]
         rows = [[what, millilitres(count * facts["voxel_ml"])] for what, count in decided["voxels"].items()]
     words = " ".join(decisions_in_words(facts))
-    caption = f"{words} A lesion's core counts as foreground, and what is none as background, whatever the raters marked."
+    core = (
+        "A place's core counts as the label, whatever the raters say."
+        if of_labels
+        else "A lesion's core counts as foreground, and what is none as background, whatever the raters marked."
+    )
+    caption = f"{words} {core}"
     made = tables.table(caption, columns, rows)
     return [{"id": "decisions", "title": "Decisions of a reviewer", "tables": [made]}]
+
+
+def _decision(one: Facts) -> str:
+    if "says" in one:
+        return str(one["decision"])
+    return "a lesion" if one["decision"] == "yes" else "no lesion"
+
+
+def _who(one: Facts, numbers: Mapping[str, str]) -> str:
+    """Return who marks a lesion, or who says what of a place, by the raters' numbers."""
+    if "says" not in one:
+        who = ", ".join(numbers[name] for name in one["marked_by"])
+        return f"{len(one['marked_by'])} of {one['looked']}: {who}"
+    said: dict[str, list[str]] = {}
+    for name, label in one["says"].items():
+        said.setdefault(label, []).append(numbers[name])
+    return "; ".join(f"{label}: {', '.join(names)}" for label, names in said.items())
 
 
 def ending(facts: Facts) -> str:

@@ -11,6 +11,7 @@ from ...backends import labels as core
 from ...backends.soft_labels import survey, with_priors
 from ...votes import Votes
 from ..chosen import checked_labels
+from ..decisions import check_label_decisions
 from ..fuse import as_masks, fuse_label_votes, placed
 from ..options import LabelMethod, LabelOptions
 from ..prior_map import is_prior_map, named_priors, prior_volumes
@@ -30,6 +31,7 @@ def fuse_maps(
         return fuse_label_votes(votes, method, labels, options, names)
     options = options.checked()
     options.check_method(method)
+    check_label_decisions(options)
     votes = votes.listed()
     case, chosen = placed(votes, checked_labels(labels), options, names)
     maps = prior_volumes(options.prior, chosen, labels, case.shape)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..fusion.labels.estimate import LabelEstimate
-from ..fusion.pooled.estimate import PooledEstimate
-from ..images.paths import recorded
-from ..images.sidecar import number_or_null
-from ..report.numbers import plural, rate
-from ..report.table import Column, Row, Table
-from ..report.terminal import output, print_below, printable
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.pooled.estimate import PooledEstimate
+from ...images.paths import recorded
+from ...images.sidecar import number_or_null
+from ...report.numbers import plural, rate
+from ...report.table import Column, Row, Table
+from ...report.terminal import output, print_below, printable
 
 MOST_ROWS = 60
 Facts = dict[str, Any]

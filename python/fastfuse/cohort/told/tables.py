@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.bootstrap import percentiles
-from ..fusion.intervals import Intervals
-from ..fusion.labels.estimate import LabelEstimate
-from ..fusion.labels.table import LabelTable
-from ..fusion.of_raters.agreement import of_tables
-from ..fusion.of_raters.quality import Quality, quality_of
-from ..fusion.options import Options
-from ..fusion.pooled.deviation import Deviation, deviation, has_rates
-from ..fusion.pooled.estimate import PooledEstimate
-from ..fusion.pooled.samples import draws
-from ..fusion.registry import method_called
-from ..fusion.vote_table import VoteTable
-from ..images.paths import recorded
-from .settings import Settings
+from ...fusion.bootstrap import percentiles
+from ...fusion.intervals import Intervals
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.labels.table import LabelTable
+from ...fusion.of_raters.agreement import of_tables
+from ...fusion.of_raters.quality import Quality, quality_of
+from ...fusion.options import Options
+from ...fusion.pooled.deviation import Deviation, deviation, has_rates
+from ...fusion.pooled.estimate import PooledEstimate
+from ...fusion.pooled.samples import draws
+from ...fusion.registry import method_called
+from ...fusion.vote_table import VoteTable
+from ...images.paths import recorded
+from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
 MOST_IN_A_FIGURE = 400  # cases
@@ -233,7 +233,7 @@ def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
     if not matrix.size or not np.isfinite(matrix).any():
         return False
     try:
-        from ..report import plots
+        from ...report import plots
     except ImportError:
         return False
     worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
@@ -245,7 +245,7 @@ def page_of(report: Path | None, facts: dict[str, Any], files: Iterable[Path]) -
     """Return the page with its path, if there is to be one, which ``facts`` then name; ``files`` hold the tables."""
     if report is None:
         return {}
-    from ..report.html.cohort import cohort_page
+    from ...report.html.cohort import cohort_page
 
     facts["report"] = recorded(report)
     written = {path.name: path.read_bytes() for path in files if path.suffix == ".csv"}

@@ -1,0 +1,1 @@
+"""Review of a cohort: one list over all cases, and what each case takes of it."""

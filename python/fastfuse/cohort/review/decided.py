@@ -1,0 +1,73 @@
+"""A reviewer's decisions on the cases of a cohort: one list, of which each case takes its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import CohortError
+from ...files.review.answers import of_cases
+from ...images.paths import recorded, shown
+from ...images.written.hashes import hash_of
+from ...inputs.names import enumerated
+from ..cases import CohortCase
+
+
+@dataclass(frozen=True)
+class CohortDecisions:
+    """The list, and what of it concerns each case.
+
+    Attributes
+    ----------
+    path : Path or None
+    lines : dict of str to str
+        Of each case with a decision, its decisions as one text, by which a change is found.
+    """
+
+    path: Path | None = None
+    lines: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path | None, cases: Iterable[CohortCase]) -> CohortDecisions:
+        """Read the list.
+
+        Raises
+        ------
+        CohortError, FastfuseError
+            Naming the list, and a case that there is none of.
+        """
+        if path is None:
+            return cls()
+        rows = of_cases(path)
+        strange = sorted(rows.keys() - {case.name for case in cases})
+        if strange:
+            raise CohortError(
+                f"{shown(path)}: is of the case {enumerated(strange)}, which the cohort does not have: give the list of this cohort "
+                "(fastfuse review OUT)"
+            )
+        decided = {
+            case: [f"{row['lesion']}={row['decision']}" for _, row in lines if row["decision"]]
+            for case, lines in rows.items()
+        }
+        return cls(path, {case: "\n".join(lines) for case, lines in decided.items() if lines})
+
+    def of_case(self, case: str) -> Path | None:
+        """Return the list, if a case has decisions in it."""
+        return self.path if case in self.lines else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the summary says of the list; nothing without one."""
+        if self.path is None:
+            return {}
+        found = {"file": recorded(self.path), "sha256": hash_of(self.path), "cases": sorted(self.lines)}
+        return {"decisions": found}
+
+    @property
+    def remarks(self) -> list[str]:
+        """Say so if nothing is decided."""
+        if self.path is None or self.lines:
+            return []
+        return [f"{shown(self.path)}: holds no decision: every consensus is that of the votes alone"]
