@@ -193,7 +193,7 @@ def test_label_maps_of_a_cohort(tmp_path: Path, pool: str) -> None:
 def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:
     review_cohort(cohort / "out", cohort / "r.csv")
     one = rows_of(cohort / "r.csv")[0]
-    with pytest.raises(FastfuseError, match=r"is a list of 3 cases .*fastfuse cohort fuse --decisions"):
+    with pytest.raises(FastfuseError, match=r"is a list of 3 cases .*the decisions .* of the cohort"):
         fastfuse.fuse_files(
             [cohort / "in" / "p2" / "masks" / f"{name}.nii.gz" for name in NAMES], cohort / "c.nii.gz", decisions=cohort / "r.csv"
         )  # fmt: skip

@@ -130,5 +130,10 @@ def _said(fits: Mapping[str, Mapping[str, Any]]) -> list[str]:
     told = f"{MISFIT} {what}: {FIT_CSV} has the voxels with each number of marks, observed and expected; "
     advices = {AMOUNT.sub("", fits[case]["misfit"].partition("; ")[2]) for case in cases}
     return [
-        told + (f"in each, {advices.pop()}" if len(advices) == 1 else "the warning of each case says more")
+        told
+        + (
+            f"in each of them {advices.pop().replace(' this case', '')}"
+            if len(advices) == 1
+            else "the warning of each case says more"
+        )
     ]

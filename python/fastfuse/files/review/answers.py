@@ -113,7 +113,7 @@ def _of_one_case(path: Path) -> list[Line]:
     cases = {row[CASE] for _, row in rows if CASE in row}
     if len(cases) > 1:
         raise FastfuseError(
-            f"{shown(path)}: is a list of {len(cases)} cases ({enumerated(sorted(cases))}): give it to fastfuse cohort fuse --decisions"
+            f"{shown(path)}: is a list of {len(cases)} cases ({enumerated(sorted(cases))}): give it as the decisions (--decisions) of the cohort"
         )
     return rows
 

@@ -32,7 +32,7 @@ def check_label_decisions(options: LabelOptions) -> None:
     if options.intervals != "none":
         raise ValueError(
             f"decisions are given, and intervals is {quoted(options.intervals)}: what is decided is not drawn anew; leave out "
-            "--intervals, or decisions (--decisions)"
+            "intervals, or decisions (--decisions)"
         )
     if is_prior_map(options.prior):
         raise ValueError(

@@ -219,19 +219,17 @@ def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
         "twice the other."
     )
     misfits = [[case, one["misfit"]] for case, one in fits.items() if one["misfit"]]
-    of_cases = [tables.table(caption, columns, rows)]
+    found = [section("fit-of-cases", "Fit of each case", [tables.table(caption, columns, rows)])]
     if misfits:
         told = f"Cases whose votes the model does not fit, {len(misfits)} of {len(fits)}."
-        of_cases.append(
-            tables.table(told, [("case", tables.TEXT), ("what is expected", tables.WRAP)], misfits)
+        columns = [("case", tables.TEXT), ("what there is, and is expected", tables.WRAP)]
+        found.append(
+            section("misfits", "Where the model does not fit", [tables.table(told, columns, misfits)])
         )
     chart = fit_chart(sums["observed"], {"expected": sums["expected"]}, text)
     expected = {"expected": sums["expected"], "log_likelihood_per_mark": None}
     of_all = tables.fit_table({"observed": sums["observed"], "models": {"expected": expected}})
-    return [
-        section("fit", "Does the model fit?", [of_all], chart),
-        section("fit-of-cases", "Fit of each case", of_cases),
-    ]
+    return [section("fit", "Does the model fit?", [of_all], chart), *found]
 
 
 def _beside(fit: Facts, size: int) -> list[tables.Cell]:
