@@ -209,6 +209,7 @@ def test_wide_tables_are_seen_whole_or_scroll(browser: Any, wide: Path, width: i
 def test_without_javascript_the_still_pictures_stay(browser: Any, folder: Path) -> None:
     for one in opened(browser, folder, java_script_enabled=False):
         assert one.page.is_visible("#still img")
+        assert one.page.locator("#still .key li").count() == len(MASKS)  # whose colour is whose
         assert one.page.is_hidden("#viewer")
 
 

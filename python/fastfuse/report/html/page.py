@@ -42,7 +42,7 @@ VIEWER = ("slices.js", "viewer.js")
 
 
 def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes:
-    """Return a page; ``viewer``: with the viewer's scripts and styles.
+    """Return a page; ``viewer``: with the viewer's scripts.
 
     The policy lets nothing run but the scripts whose hashes it holds, and nothing be asked of a network.
     """
@@ -55,7 +55,7 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
         found: str = LOADER.get_source(environment, name)[0]
         return found
 
-    style = text("style.css") + (text("viewer.css") if viewer else "")
+    style = text("style.css") + (text("viewer.css") if context["view"] else "")
     scripts = [text("page.js"), *(["\n".join(map(text, VIEWER))] if viewer else [])]
     policy = "; ".join(
         [

@@ -103,26 +103,27 @@ const slicesOf = (scan, volumes, state) => {
   function outline(plane, place, valueAt) {
     const { fixed, across, up } = plane;
     const [columns, rows] = [shape[across], shape[up]];
-    const values = new Uint16Array((columns + 1) * (rows + 1));
-    let marked = false;
+    const wide = columns + 1;
+    const values = new Uint16Array(wide * (rows + 1));
+    let [top, bottom] = [rows, -1]; // the rows that hold something
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const i = (columns - 1 - column) * strides[across] + (rows - 1 - row) * strides[up] + state.at[fixed] * strides[fixed];
         const value = valueAt(i);
-        values[row * (columns + 1) + column] = value;
-        marked = marked || value > 0;
+        if (!value) continue;
+        values[row * wide + column] = value;
+        [top, bottom] = [Math.min(top, row), row];
       }
     }
-    if (!marked) return null;
-    const wide = columns + 1;
+    if (bottom < 0) return null;
     const edges = new Uint8Array(wide * (rows + 1)); // of each corner: 1 to the right, 2 down, 4 to the left, 8 up
-    for (let row = 0; row <= rows; row++) {
+    for (let row = top; row <= bottom + 1; row++) {
       for (let column = 0; column <= columns; column++) {
         const k = row * wide + column;
         const left = column ? values[k - 1] : 0;
-        const top = row ? values[k - wide] : 0;
-        if (values[k] !== left && row < rows) { edges[k] |= 2; edges[k + wide] |= 8; }
-        if (values[k] !== top && column < columns) { edges[k] |= 1; edges[k + 1] |= 4; }
+        const above = row ? values[k - wide] : 0;
+        if (values[k] !== left) { edges[k] |= 2; edges[k + wide] |= 8; }
+        if (values[k] !== above) { edges[k] |= 1; edges[k + 1] |= 4; }
       }
     }
     return traced(edges, wide, place);
