@@ -35,16 +35,12 @@ SCORES = ("dice", "confidence", "ece", "crps_ml", "prediction_ml")
 class Against:
     """What was found of a prediction and raters, the content of its JSON, and what it was found of; ``below``: the image."""
 
+    evaluation: RaterEvaluation
     facts: dict[str, Any]
     remarks: list[str]
     compared: Compared
     grid: Grid
     below: NDArray[Any] | None
-
-    @property
-    def evaluation(self) -> RaterEvaluation:
-        """The scores."""
-        return self.compared.evaluation
 
 
 def evaluate_against_rater_files(
@@ -165,9 +161,8 @@ def against_files(
     compared = measure_raters(
         named, region, space, read, roi, remarks, mask_name=titles.get("mask", "the mask")
     )
-    found = compared.evaluation
-    remarks += _copies(prediction, raters, titles, arrays, found.volume_ml.tolist())
-    found = replace(found, names=tuple(called or short_names(raters)))
+    remarks += _copies(prediction, raters, titles, arrays, compared.evaluation.volume_ml.tolist())
+    found = replace(compared.evaluation, names=tuple(called or short_names(raters)))
     facts = {
         **_head(prediction, raters, mask, image),
         "options": _asked(options, roi, space),
@@ -176,7 +171,7 @@ def against_files(
     facts |= {"grid": common.facts(), "warnings": remarks}
     write_facts(output, facts, overwrite=overwrite)
     below = images["image"].data if "image" in images else None
-    return Against(facts, remarks, compared, images["prediction"].grid, below)
+    return Against(found, facts, remarks, compared, images["prediction"].grid, below)
 
 
 def facts_of(found: RaterEvaluation, raters: Sequence[Path]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ MARK, HIDDEN = 5.5, 4.0  # half a marker's size; distance at which one marker hi
 MOST_LISTED = 4  # raters at one point whose numbers stand beside it
 
 Chart = dict[str, Any]
+Box = tuple[float, float, float, float]  # left, top, right and bottom
 Interval = Sequence[float | None] | None
 
 
@@ -100,7 +101,7 @@ def _at(point: dict[str, Any]) -> tuple[float, float]:
 
 
 def _counted(numbers: Sequence[str]) -> str:
-    """Return what is said of raters at one point, such as "2 raters here: 1 and 8"."""
+    """Return what is said of raters at one point, such as ``2 raters at one point: 1 and 8``."""
     return f"{len(numbers)} raters at one point: {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
@@ -125,9 +126,6 @@ def _labels_of(
         at_x, at_y, anchor = placed[best]
         labels.append({"x": _round(at_x), "y": _round(at_y), "anchor": anchor, "text": text})
     return labels
-
-
-Box = tuple[float, float, float, float]
 
 
 def _box(label: tuple[float, float, str], wide: float) -> Box:

@@ -15,10 +15,8 @@ LOADER = PackageLoader("fastfuse.report.html")
 JOINTS = re.compile(r"(?<=[\w.])([_/\\-])(?=\w)|(?<=[^\W_]{40})(?=[^\W_])")
 SHORT = 28  # letters of a name that stays on one line of a table
 QUARTER = 16  # letters of a hash
-BREAK, TIGHT = (
-    Markup("<wbr>"),
-    Markup('<wbr class="tight">'),
-)  # wherever there is no room; on narrow screens alone
+BREAK = Markup("<wbr>")
+TIGHT = Markup('<wbr class="tight">')  # a break on narrow screens alone
 
 
 @dataclass(frozen=True)
