@@ -113,5 +113,5 @@ def fused(folder: Path, **options: Any) -> tuple[Page, dict[str, Any], str]:
     given: dict[str, Any] = {"mask": folder / "brain.nii.gz", "report": folder / "report.html", **options}
     paths = given.pop("paths", [folder / name for name in MASKS])
     fastfuse.fuse_files(paths, folder / "consensus.nii.gz", overwrite=True, **given)
-    text = (folder / "report.html").read_text(encoding="utf-8")
+    text = given["report"].read_text(encoding="utf-8")
     return Page.of(text), json.loads((folder / "consensus.json").read_text()), text

@@ -41,6 +41,26 @@ def test_the_page_says_what_the_json_says(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
 
 
+def test_an_image_is_shown_and_recorded(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    paths = [tmp_path / name for name in MASKS]
+    bare = fastfuse.agreement_files(paths, report=tmp_path / "bare.html", output=tmp_path / "bare.json")
+    flair = tmp_path / "flair.nii.gz"
+    given = {"image": flair, "report": tmp_path / "a.html", "output": tmp_path / "a.json"}
+    found = fastfuse.agreement_files(paths, **given)
+    assert found.everywhere == bare.everywhere
+    facts, before = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "bare.json"))
+    assert facts.pop("image") == str(flair)
+    assert {**facts, "report": ""} == {**before, "report": ""}
+    page = Page.of((tmp_path / "a.html").read_text())
+    assert page.one("script", id="volume-image").text
+    held = hashlib.sha256(flair.read_bytes()).hexdigest()
+    (row,) = ("".join(one.text.split()) for one in page.all("tr") if held in one.text)
+    assert row == f"image{flair}{held}"
+    with pytest.raises(ValueError, match=r"image is .*flair.nii.gz, and there is no report"):
+        fastfuse.agreement_files(paths, image=flair)
+
+
 def test_from_python_it_is_the_same(tmp_path: Path) -> None:
     case_in(tmp_path)
     paths = [tmp_path / name for name in MASKS]

@@ -6,7 +6,6 @@ import base64
 import io
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +13,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from .browsing import MARKS, READY, Shown, opened
 from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning"),
-]
-READY = "#viewer[data-ready]"
-
-
-@dataclass
-class Shown:
-    """A page that is open, with what it said and asked for."""
-
-    page: Any
-    folder: Path
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def text(self, selector: str) -> str:
-        return str(self.page.inner_text(selector))
-
-    def picture(self, plane: str) -> str:
-        self.settle()
-        return str(self.page.evaluate(f"document.getElementById('{plane}').toDataURL()"))
-
-    def settle(self) -> None:
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-    def slice_of(self, plane: str) -> int:
-        self.settle()
-        return int(self.page.get_attribute(f"#{plane}", "aria-valuenow"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +25,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("report")
     fused(here, method="staple", image=here / "flair.nii.gz")
     return here
-
-
-def opened(browser: Any, folder: Path, **options: Any) -> Iterator[Shown]:
-    context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **options})
-    shown = Shown(context.new_page(), folder)
-    shown.page.on("console", lambda message: shown.said.append(message.text))
-    shown.page.on("pageerror", lambda error: shown.said.append(str(error)))
-    shown.page.on("request", lambda request: shown.asked.append(request.url))
-    shown.page.goto((folder / "report.html").as_uri())
-    yield shown
-    assert shown.said == []
-    assert [url for url in shown.asked if not url.startswith("data:")] == [(folder / "report.html").as_uri()]
-    context.close()
 
 
 @pytest.fixture
@@ -97,8 +46,10 @@ def test_what_is_told_is_what_the_files_hold(shown: Shown) -> None:
     """Millimetres, consensus and votes at the voxel where the viewer starts, by nibabel."""
     told = shown.text("#where")
     millimetres = []
-    for part, sides in zip(told.split(" · ")[0].split(", "), ("RL", "AP", "SI"), strict=True):
-        number, _, side = part.split()
+    for part, sides in zip(
+        told.split(" · ")[0].removesuffix(" mm").split(", "), ("RL", "AP", "SI"), strict=True
+    ):
+        side, number = part.split()
         millimetres.append(float(number) * (1 if side == sides[0] else -1))
     consensus = nib.load(shown.folder / "consensus.nii.gz")
     voxel = tuple(np.rint(np.linalg.solve(consensus.affine, [*millimetres, 1])[:3]).astype(int))
@@ -258,6 +209,7 @@ def test_wide_tables_are_seen_whole_or_scroll(browser: Any, wide: Path, width: i
 def test_without_javascript_the_still_pictures_stay(browser: Any, folder: Path) -> None:
     for one in opened(browser, folder, java_script_enabled=False):
         assert one.page.is_visible("#still img")
+        assert one.page.locator("#still .key li").count() == len(MASKS)  # whose colour is whose
         assert one.page.is_hidden("#viewer")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from ..cli.common import MASKS, case_in
@@ -35,11 +38,17 @@ def test_two_files(tmp_path: Path) -> None:
     for name in ("dice", "precision", "recall", "specificity", "lesion_f1"):
         assert f"{facts[name]:.4f}" in page.text, name
     assert f"{facts['hd95_mm']:.2f}" in page.text
-    rows = [one.text for one in page.all("tr")]
-    for lesion in facts["lesions"][:5]:
-        at = ", ".join(f"{value:.1f}" for value in lesion["place_mm"])
-        assert [row for row in rows if lesion["kind"] in row and at in row]
+    rows = ["".join(one.text.split()) for one in page.all("tr")]
+    listed = sorted(facts["lesions"], key=lambda one: -one["mm3"])[:100]  # the largest are listed
     data = json.loads(page.one("script", id="scan").text)
+    for k, lesion in enumerate(listed):
+        sides = zip(lesion["place_mm"], ("RL", "AP", "SI"), strict=True)
+        at = ",".join(f"{pair[value < 0]}{abs(value):.1f}" for value, pair in sides)
+        assert [row for row in rows if row.startswith(f"{k + 1}{lesion['kind']}") and at in row]
+        voxel = np.add(data["places"][k]["at"], data["origin"])
+        assert np.allclose(np.array(data["affine"])[:3] @ [*voxel, 1], lesion["place_mm"], atol=1e-3)
+    visits = [one.attributes["data-visit"] for one in page.all("button") if "data-visit" in one.attributes]
+    assert visits == [str(k) for k in range(len(listed))]
     assert (data["raters"], data["maps"]) == (["prediction", "truth"], False)
     assert [one["name"] for one in data["labels"]] == ["none", "found", "missed", "false"]
     for name in (MASKS[0], MASKS[1], "brain.nii.gz"):
@@ -75,10 +84,67 @@ def test_several_raters(tmp_path: Path) -> None:
     assert len(page.all("circle")) == len(known)
 
 
-def test_a_measure_that_is_undefined_is_told_so(tmp_path: Path) -> None:
-    import nibabel as nib
-    import numpy as np
+@pytest.mark.parametrize("several", [False, True])
+def test_an_image_is_shown_and_recorded(tmp_path: Path, several: bool) -> None:
+    """It changes no number; its grid is checked as by ``fuse``, in the same words."""
+    case_in(tmp_path)
+    files = [MASKS[0], *(MASKS[1:] if several else MASKS[1:2])]
+    bare, before = evaluated(tmp_path, *files)
+    assert "what lies below the marks is black" in bare.text
+    for name in ("e.json", "r.html"):
+        (tmp_path / name).unlink()
+    page, facts = evaluated(tmp_path, *files, "--image", "flair.nii.gz")
+    assert page.one("script", id="volume-image").text
+    assert "what lies below the marks is black" not in page.text
+    assert facts == {**before, "image": "flair.nii.gz"}
+    held = hashlib.sha256((tmp_path / "flair.nii.gz").read_bytes()).hexdigest()
+    (row,) = ("".join(one.text.split()) for one in page.all("tr") if held in one.text)
+    assert row == f"imageflair.nii.gz{held}"
+    flair = nib.load(tmp_path / "flair.nii.gz")
+    between = flair.affine.copy()
+    between[0, 3] += 0.5 * between[0, 0]
+    nib.save(nib.Nifti1Image(np.asanyarray(flair.dataobj), between), tmp_path / "other.nii.gz")
+    other = ("--report", "n.html", "--image", "other.nii.gz")
+    fuse = run_here(tmp_path, "fuse", *files, "-o", "f.nii.gz", *other)
+    done = run_here(tmp_path, "evaluate", *files, *other)
+    assert fuse.returncode == done.returncode == 2
+    assert fuse.stderr == done.stderr != ""
+    assert not (tmp_path / "n.html").exists()
 
+
+def test_an_image_that_nothing_would_show_is_refused(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    flair = ("--image", "flair.nii.gz")
+    for words in (["evaluate", *MASKS[:2]], ["evaluate", *MASKS], ["agreement", *MASKS]):
+        done = run_here(tmp_path, *words, *flair)
+        assert done.returncode == 2
+        assert "flair.nii.gz, and there is no report" in done.stderr
+        assert "--report" in done.stderr
+    for folder in ("p", "t"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(tmp_path / MASKS[0], tmp_path / folder)
+    done = run_here(tmp_path, "evaluate", "p", "t", "--report", "r.html", *flair)
+    assert done.returncode == 2
+    assert "p is a folder: a report of folders shows no slices" in done.stderr
+
+
+def test_numbers_are_explained(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    pair, _ = evaluated(tmp_path, *MASKS[:2])
+    for name in ("e.json", "r.html"):
+        (tmp_path / name).unlink()
+    raters, _ = evaluated(tmp_path, *MASKS)
+    of_pair = ("HD95", "HD100", "ASSD", "Surface Dice", "Found, missed, false", "Lesion sensitivity")
+    of_raters = ("Calibration error", "Reliability error", "CRPS", "Confidence there")
+    for page, names in ((pair, of_pair), (raters, of_raters)):
+        terms, meanings = ([one.text for one in page.all(tag)] for tag in ("dt", "dd"))
+        told = dict(zip(terms, meanings, strict=True))
+        for name in names:
+            (meaning,) = (text for term, text in told.items() if name in term and len(text) > 30)
+            assert meaning.endswith(".")
+
+
+def test_a_measure_that_is_undefined_is_told_so(tmp_path: Path) -> None:
     case_in(tmp_path)
     empty = nib.load(tmp_path / MASKS[0])
     nib.save(nib.Nifti1Image(np.zeros(empty.shape, np.uint8), empty.affine), tmp_path / "empty.nii.gz")

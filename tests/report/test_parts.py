@@ -12,14 +12,15 @@ import pytest
 from scipy import ndimage
 
 from fastfuse.report.citing import as_bibtex, cited_in
-from fastfuse.report.colours import OUTLINES
+from fastfuse.report.colours import AREAS, lines_of
 from fastfuse.report.html.charts import heat_chart, rates_chart, ticks_between
 from fastfuse.report.html.disputes import components, disagreement, places_of
 from fastfuse.report.html.fusion import sentence_of
+from fastfuse.report.html.page import breakable, hashed, named
 from fastfuse.report.html.png import png_bytes
 from fastfuse.report.html.scan import Pictures, scan_of
 from fastfuse.report.html.stills import stills_of
-from fastfuse.report.html.view import view_of
+from fastfuse.report.html.view import in_words, view_of
 
 SHAPE = (9, 11, 7)
 
@@ -177,7 +178,7 @@ def test_still_pictures_show_the_right_on_the_left(affine: np.ndarray) -> None:
     assert scan.shown.image is not None
     x, y, z = np.argwhere(scan.shown.image > 1)[0].tolist()
     middle = (x, y, z)
-    stills = stills_of(scan, middle, [], "there")
+    stills = stills_of(scan, middle, [], "there", lines_of(1))
     assert [one["left"] + one["up"] for one in stills] == ["RA", "RS", "AS"]
     for one in stills:
         pixels = np.asarray(images.open(io.BytesIO(base64.b64decode(one["png"])))).mean(axis=2)
@@ -188,13 +189,13 @@ def test_still_pictures_show_the_right_on_the_left(affine: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"), [("#0a1B2c", "#0a1B2c"), ("#0a1B2cff", "#0a1B2c"), ("red", None), ("#zzzzzz", None)]
+    ("given", "shown"), [("#0a1B2c", "#0a1b2c"), ("#0a1B2cff", "#0a1b2c"), ("red", None), ("#zzzzzz", None)]
 )
 def test_colours_of_labels_are_those_of_the_files(given: str, shown: str | None) -> None:
     labels = [{"value": 0, "name": "rest"}, {"value": 3, "name": "liver", "color": given}]
     maps = [np.full(SHAPE, 3), np.zeros(SHAPE, int)]
     view = view_of(Pictures(maps[0], maps, np.eye(4), labels=(0, 3)), ["a", "b"], labels, 0.5)
-    assert view["labels"][1]["color"] == (shown or OUTLINES[0])
+    assert view["labels"][1]["color"] == (shown or AREAS[0])
 
 
 # --- charts ----------------------------------------------------------------------------------------------------
@@ -221,6 +222,83 @@ def test_rates_lie_as_their_numbers_do() -> None:
     assert (bool(first["ellipse"]), bool(second["ellipse"])) == (True, False)
     assert all(chart["left"] <= one["x"] <= chart["right"] for one in chart["points"])
     assert rates_chart(raters[2:], "") is None
+
+
+def test_raters_at_one_point_are_told() -> None:
+    """Equal raters hide each other: their numbers stand beside the point, and the text says so; no number hides another."""
+    rates = [(0.8, 0.99), (0.6, 0.95), (0.8, 0.99), (0.7, 0.97), (0.6, 0.9501), (0.8, 0.99)]
+    raters = [
+        {"name": f"r{k}", "sensitivity": one, "specificity": other} for k, (one, other) in enumerate(rates, 1)
+    ]
+    chart = rates_chart(raters, "All.")
+    assert chart is not None
+    assert sorted(one["text"] for one in chart["labels"]) == ["1, 3, 6", "2, 5", "4"]
+    assert chart["text"] == "All. 2 raters at one point: 2 and 5; 3 raters at one point: 1, 3 and 6."
+    same = [{**raters[0], "name": f"r{k}"} for k in range(1, 16)]
+    chart = rates_chart(same, "All.")
+    assert chart is not None
+    assert [one["text"] for one in chart["labels"]] == ["15 raters"]
+    assert "15 raters at one point: 1, 2, 3," in chart["text"]
+
+
+def test_numbers_beside_points_do_not_hide_each_other() -> None:
+    raters = [
+        {"name": f"r{k}", "sensitivity": 0.5 + 0.02 * (k % 3), "specificity": 0.9 + 0.004 * (k // 3)}
+        for k in range(9)
+    ] + [{"name": "far", "sensitivity": 0.1, "specificity": 0.5}]
+    chart = rates_chart(raters, "")
+    assert chart is not None
+    boxes = []
+    for one in chart["labels"]:
+        wide = 6.6 * len(one["text"])
+        left = one["x"] - {"start": 0, "middle": wide / 2, "end": wide}[one["anchor"]]
+        boxes.append((left, one["y"] - 9, left + wide, one["y"] + 1))
+    assert len(boxes) > 1
+    for k, one in enumerate(boxes):
+        assert chart["left"] <= one[0]
+        assert one[2] <= chart["right"]
+        for other in boxes[:k]:
+            across, down = (min(one[n + 2], other[n + 2]) - max(one[n], other[n]) for n in (0, 1))
+            assert across <= 0 or down <= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("ManualSegmentation_1.nii.gz", ["ManualSegmentation_", "1.nii.gz"]),
+        ("../a-b/Patient_02.nii.gz", ["../", "a-", "b/", "Patient_", "02.nii.gz"]),
+        ("/work/x", ["/work/", "x"]),
+        ("<b>&_1", ["<b>&_1"]),
+        ("0.1.0", ["0.1.0"]),
+    ],
+)
+def test_names_break_at_their_joints(text: str, lines: list[str]) -> None:
+    assert [one.unescape() for one in breakable(text).split("<wbr>")] == lines
+    assert named(text).count('class="tight"') == (len(lines) - 1 if len(text) <= 28 else 0)
+
+
+def test_a_word_without_joints_does_not_widen_the_page() -> None:
+    parts = breakable("x" * 160).split("<wbr>")
+    assert "".join(parts) == "x" * 160
+    assert max(map(len, parts)) == 40
+
+
+def test_hashes_break_into_halves() -> None:
+    text = "".join("0123456789abcdef"[k % 16] for k in range(64))
+    assert [len(part.replace('<wbr class="tight">', "")) for part in hashed(text).split("<wbr>")] == [32, 32]
+    assert hashed("") == ""
+
+
+@pytest.mark.parametrize(
+    ("mm", "said"),
+    [
+        ((-12.25, 4, 8.149), "L 12.3, A 4.0, S 8.1"),
+        ((0.35, -0.04, -7), "R 0.3, P 0.0, I 7.0"),
+    ],
+)
+def test_places_are_said_as_the_viewer_says_them(mm: tuple[float, ...], said: str) -> None:
+    """As JavaScript's toFixed rounds: what is half way away from 0, of the binary number."""
+    assert in_words(mm, placed=True) == said
 
 
 def test_heat_knows_what_is_undefined() -> None:

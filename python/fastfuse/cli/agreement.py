@@ -16,6 +16,7 @@ from .switches import (
     Overwrite,
     Present,
     Report,
+    ReportImage,
     Resampled,
     ResampleName,
     SelectSegment,
@@ -30,13 +31,19 @@ from .words.declared import Argument, Option
 EXAMPLES = (
     "fastfuse agreement rater*.nii.gz --mask brain.nii.gz --roi 4",
     "fastfuse agreement rater*.nii.gz -o agreement.json --figure heat.png",
+    "fastfuse agreement rater*.nii.gz --report agreement.html --image flair.nii.gz",
 )
 CHOSEN = ("select_label", "binarize", "threshold", "scale", "missing")
 OF_FILES = ("select_segment", "channel_axis", "threads", "overwrite", "grid", "resample", "use")
 
 
 @with_flags(
-    (*("raters", "mask", "roi", "names", "output", "figure", "report"), *CHOSEN, "present", *OF_FILES),
+    (
+        *("raters", "mask", "roi", "names", "output", "figure", "report", "image"),
+        *CHOSEN,
+        "present",
+        *OF_FILES,
+    ),
     flags_called(CHOSEN),
 )
 def agreement(
@@ -63,6 +70,7 @@ def agreement(
         Option(help="Also draw the Dice of each two as a heat map (.png).", show_default=False),
     ] = None,
     report: Report = None,
+    image: ReportImage = None,
     present: Present = None,
     select_segment: SelectSegment = None,
     channel_axis: ChannelAxis = None,
@@ -79,10 +87,11 @@ def agreement(
 
     draw = None if figure is None else drawn("agreement")
     with warnings_as_lines():
-        with progress(len(raters) + 1 + (mask is not None)) as say, together():
+        with progress(len(raters) + 1 + (mask is not None) + (image is not None)) as say, together():
             found = compare_files(
                 raters,
                 mask=mask,
+                image=image,
                 roi=roi,
                 names=names_of(names),
                 output=output,

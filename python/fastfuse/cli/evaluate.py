@@ -19,6 +19,7 @@ from .switches import (
     Grid,
     Overwrite,
     Report,
+    ReportImage,
     Resampled,
     ResampleName,
     Use,
@@ -30,6 +31,7 @@ from .words.declared import Argument, Option
 
 EXAMPLES = (
     "fastfuse evaluate consensus.nii.gz truth.nii.gz --mask brain.nii.gz -o metrics.json",
+    "fastfuse evaluate consensus.nii.gz truth.nii.gz --report scores.html --image flair.nii.gz",
     "fastfuse evaluate predictions/ truths/ -o scores.csv",
     "fastfuse evaluate network.nii.gz rater*.nii.gz --roi 4 --figure reliability.png",
     "fastfuse evaluate network.nii.gz labels.nii.gz --scale 255 --truth-select-label 1,2,4",
@@ -63,6 +65,7 @@ TYPED = {
     "connectivity": "--connectivity",
     "match": "--match",
     "cut": "--cut",
+    "image": "--image",
     "select_segment": "--select-segment",
     "channel_axis": "--channel-axis",
     **{
@@ -124,6 +127,7 @@ def evaluate(
         ),
     ] = None,
     report: Report = None,
+    image: ReportImage = None,
     overwrite: Overwrite = False,
     least_mm3: Annotated[
         float, _lesions("--least-mm3", help="Components of this volume or less are no lesions.")
@@ -186,8 +190,10 @@ def evaluate(
 ) -> None:
     """Hold a mask, or a probability, against the truth, or several raters; or a folder of them."""
     from ..evaluation.options import Options
+    from ..files.report import check_image
 
     with warnings_as_lines(), _as_typed():
+        check_image(image, report, [prediction, *truth])
         options = Options.checked(
             cut=cut,
             least_voxels=least_voxels,
@@ -207,13 +213,15 @@ def evaluate(
             channel_axis=None if channel_axis is None else channel_axis.value,
             **placing_of(grid, resample, use),
         )
+        beside = {what: path for what, path in (("mask", mask), ("image", image)) if path is not None}
         of_raters = {"roi": roi, "names": names, "figure": figure}
         if len(truth) > 1:
             _check_for_raters(prediction, truth, options, save_lesions)
-            _against_raters(prediction, truth, mask, options, of_raters, output, report, overwrite=overwrite)
+            given = prediction, truth, beside, options, of_raters, output, report
+            _against_raters(*given, overwrite=overwrite)
             return
         _check_one_truth(of_raters)
-        paths = {"prediction": prediction, "truth": truth[0], **({} if mask is None else {"mask": mask})}
+        paths = {"prediction": prediction, "truth": truth[0], **beside}
         if prediction.is_dir() or truth[0].is_dir():
             _folders(paths, options, output, save_lesions, report, overwrite=overwrite)
         else:
@@ -291,7 +299,7 @@ def _check_for_raters(
 def _against_raters(
     prediction: Path,
     truths: Sequence[Path],
-    mask: Path | None,
+    beside: Mapping[str, Path],
     options: Any,
     of_raters: Mapping[str, Any],
     output: Path | None,
@@ -299,28 +307,29 @@ def _against_raters(
     *,
     overwrite: bool,
 ) -> None:
-    """Hold a file against several raters' files, and print the tables."""
+    """Hold a file against several raters' files, and print the tables; ``beside``: mask and image, if there are any."""
     from ..errors import warn
     from ..evaluation.raters.files import against_files
-    from ..files.report import check_report, write_page
+    from ..files.report import check_report, pictures_of_raters, write_page
     from ..report.raters import print_raters
 
     read = [("prediction", prediction), *(("rater", path) for path in truths)]
-    read += [] if mask is None else [("mask", mask)]
+    read += beside.items()
     check_report(report, [path for _, path in read], overwrite=overwrite)
     figure = of_raters["figure"]
     draw = None if figure is None else drawn("reliability")
-    with progress(2 + len(truths) + (mask is not None)) as say, together():
+    with progress(1 + len(read)) as say, together():
         found = against_files(
-            prediction, list(truths), mask, options, of_raters["roi"], names_of(of_raters["names"]), output,
-            figure=figure, overwrite=overwrite, say=say,
+            prediction, list(truths), beside.get("mask"), options, of_raters["roi"], names_of(of_raters["names"]), output,
+            figure=figure, image=beside.get("image"), overwrite=overwrite, say=say,
         )  # fmt: skip
         if draw is not None:
             draw(figure, found.evaluation.reliability, overwrite=overwrite)
         if report is not None:
             from ..report.html.evaluation import raters_page
 
-            write_page(report, partial(raters_page, found.facts), read, output, overwrite=overwrite)
+            page = partial(raters_page, found.facts, pictures_of_raters(found))
+            write_page(report, page, read, output, overwrite=overwrite)
     warn(found.remarks)
     written = [path for path in (output, figure, report) if path is not None]
     answer(lambda: found.facts, lambda: print_raters(found.facts, written), wrote=bool(written))

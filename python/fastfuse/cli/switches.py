@@ -109,6 +109,14 @@ Report = Annotated[
         help="Also write a page of HTML: tables, charts, and slices to scroll through.", show_default=False
     ),
 ]
+ReportImage = Annotated[
+    Path | None,
+    Option(
+        "--image",
+        help="Image of the patient that the slices of --report show below the marks.",
+        show_default=False,
+    ),
+]
 Names = Annotated[
     str | None,
     Option(

@@ -76,6 +76,7 @@ def head_of(files: Mapping[str, Path], options: Mapping[str, Any]) -> dict[str, 
         "fastfuse": version("fastfuse"),
         "method": "evaluation",
         **{what: recorded(files[what]) if what in files else None for what in ROLES},
+        **({"image": recorded(files["image"])} if "image" in files else {}),
         "options": dict(options),
     }
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 MOST_NAMED = 20
+BESIDE: dict[str, Kind] = {"mask": "mask", "image": "image"}  # roles that are no votes
 
 
 def evaluate_files(
@@ -194,7 +195,9 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
     say("comparing")
     space = Space.of_affine(images["truth"].affine)
     arrays = {
-        what: (region_of if what == "mask" else votes_of)(image, remarks) for what, image in images.items()
+        what: (region_of if what == "mask" else votes_of)(image, remarks)
+        for what, image in images.items()
+        if what != "image"
     }
     read = replace(
         options,
@@ -209,13 +212,14 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
         image=common.of_output(images["truth"]).like,
         options=options,
         remarks=remarks,
+        below=images["image"].data if "image" in images else None,
     )
 
 
 def images_of(
     files: Mapping[str, Path], options: Options, say: Say, remarks: list[str]
 ) -> tuple[dict[str, Image], Common]:
-    """Read the files, each as its own options want, onto one grid; what is no prediction or mask is a truth."""
+    """Read the files, each as its own options want, onto one grid; all that has no other role is a truth."""
     from ..images.grids.common import on_one_grid
     from ..images.reading import reading
     from ..images.wanted import Wanted
@@ -224,11 +228,11 @@ def images_of(
     of_truth = replace(asked, foreground=options.truth)
     wanted = {
         "prediction": replace(asked, foreground=options.prediction),
-        "mask": Wanted(use=asked.use, offers_use=True).beside(),
+        **dict.fromkeys(("mask", "image"), Wanted(use=asked.use, offers_use=True).beside()),
     }
     paths = list(files.values())
     with reading(paths, 0, [wanted.get(what, of_truth) for what in files]) as found:
-        kinds: list[Kind] = ["mask" if what == "mask" else "votes" for what in files]
+        kinds: list[Kind] = [BESIDE.get(what, "votes") for what in files]
         images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
     return dict(zip(files, images, strict=True)), common
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from .evaluate import Measured
 from .lesions import Lesion, lesion_table
@@ -25,7 +27,7 @@ class Record:
     Attributes
     ----------
     files : dict of str to Path
-        By role: "prediction", "truth", and "mask" if there is one.
+        By role: "prediction", "truth", and "mask" and "image" if there are any.
     measured : Measured
     space : Space
         Of the voxels.
@@ -34,6 +36,8 @@ class Record:
     options : Options
     remarks : list of str
         Doubts about the files.
+    below : ndarray or None
+        What the slices of a report show below the marks.
     """
 
     files: Mapping[str, Path]
@@ -42,6 +46,7 @@ class Record:
     image: Image
     options: Options
     remarks: list[str]
+    below: NDArray[Any] | None = None
 
     @property
     def evaluation(self) -> Evaluation:

@@ -26,7 +26,7 @@ from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
 from .job import Inputs, Sources, marked_by_each
-from .report import check_report, write_page
+from .report import check_image, check_report, write_page
 from .votes import read_masks
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def agreement_files(
     paths: Sequence[PathLike],
     *,
     mask: PathLike | None = None,
+    image: PathLike | None = None,
     roi: float | None = None,
     missing: Missing = "error",
     present: Sequence[PathLike | None] | None = None,
@@ -77,6 +78,9 @@ def agreement_files(
         One mask per rater, in any format that :func:`fuse_files` reads.
     mask : path, optional
         Image of the region to compare, 0 and 1.
+    image : path, optional
+        Image of the patient, which the slices of ``report`` show below the marks. All files get its grid, as in
+        :func:`fuse_files`.
     roi : float, optional
         Margin in mm about what anybody marks, for the coefficients of the region; without it, what anybody marks.
     present : sequence of m paths or None, optional
@@ -110,7 +114,7 @@ def agreement_files(
         As :func:`fuse_files`, of files.
     """
     found = compare_files(
-        paths, mask=mask, roi=roi, missing=missing, present=present, threads=threads, select_label=select_label,
+        paths, mask=mask, image=image, roi=roi, missing=missing, present=present, threads=threads, select_label=select_label,
         binarize=binarize, threshold=threshold, scale=scale, select_segment=select_segment,
         channel_axis=channel_axis, names=names, output=output, report=report, overwrite=overwrite, progress=progress, grid=grid,
         resample=resample, use=use,
@@ -123,6 +127,7 @@ def compare_files(
     paths: Any,
     *,
     mask: Any = None,
+    image: Any = None,
     roi: Any = None,
     present: Any = None,
     select_segment: Any = None,
@@ -143,6 +148,7 @@ def compare_files(
     sources = Sources(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
+        image=as_path(image, "image"),
         present=listed_paths(present, "present"),
         channel_axis=check_channel_axis(channel_axis),
         segments=with_segments(options.foreground, select_segment).segments,
@@ -152,6 +158,7 @@ def compare_files(
     inputs, written, page = sources.all, as_path(output, "output"), as_path(report, "report")
     check_reports(written, figure, inputs, overwrite=overwrite)
     check_report(page, inputs, overwrite=overwrite)
+    check_image(sources.image, page)
     say = progress or (lambda _: None)
     found = compared(sources, options, check_margin(roi), say)
     with together():
@@ -196,7 +203,7 @@ def _pictures_of(inputs: Inputs, label: int | None) -> Pictures:
 
     raters = list(marked_by_each(inputs, label))
     share = np.asarray(np.mean(np.stack(raters), axis=0, dtype=np.float32))
-    return Pictures(share, raters, inputs.grid.affine, None, inputs.grid.known)
+    return Pictures(share, raters, inputs.grid.affine, inputs.image, inputs.grid.known)
 
 
 def facts_of(
@@ -224,6 +231,7 @@ def facts_of(
         ],
         **({"present": [path and recorded(path) for path in sources.present]} if sources.present else {}),
         "mask": None if sources.mask is None else recorded(sources.mask),
+        **({} if sources.image is None else {"image": recorded(sources.image)}),
         "everywhere": _coefficients(found.everywhere),
         "region": _coefficients(found.region),
         "dice": number_or_null(found.dice),

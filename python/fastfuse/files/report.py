@@ -15,6 +15,7 @@ from ..images.sidecar import sidecar_bytes
 from ..images.written.hashes import PIECE, hash_of
 
 if TYPE_CHECKING:
+    from ..evaluation.raters.files import Against
     from ..evaluation.record import Record
     from ..report.html.page import File
     from ..report.html.scan import Pictures
@@ -27,6 +28,20 @@ def check_report(report: Path | None, inputs: list[Path], *, overwrite: bool) ->
     if report is not None:
         check_outputs([report], inputs, (".html",), overwrite=overwrite)
         check_templates()
+
+
+def check_image(image: Path | None, report: Path | None, inputs: Sequence[Path] = ()) -> None:
+    """Refuse an image that nothing would show: without a report, or of folders among the ``inputs``."""
+    folder = next((path for path in inputs if path.is_dir()), None)
+    if image is not None and folder is not None:
+        raise ValueError(
+            f"image is {shown(image)}, and {shown(folder)} is a folder: a report of folders shows no slices; leave it out"
+        )
+    if image is not None and report is None:
+        raise ValueError(
+            f"image is {shown(image)}, and there is no report: it is for a report's slices alone; give report=FILE "
+            "(--report FILE) too, or leave it out"
+        )
 
 
 def check_own_report(report: Path | None) -> None:
@@ -121,7 +136,16 @@ def pictures_of_lesions(record: Record) -> Pictures:
 
     lesions, grid = record.measured.lesions, record.image.grid
     masks = [lesions.prediction > 0, lesions.truth > 0]
-    return Pictures(lesion_map(lesions), masks, grid.affine, None, grid.known, (0, *sorted(KINDS.values())))
+    labels = (0, *sorted(KINDS.values()))
+    return Pictures(lesion_map(lesions), masks, grid.affine, record.below, grid.known, labels)
+
+
+def pictures_of_raters(found: Against) -> Pictures:
+    """Return the probability of a prediction, and where each rater marks."""
+    from ..report.html.scan import Pictures
+
+    held, grid = found.compared, found.grid
+    return Pictures(held.probability, held.masks, grid.affine, found.below, grid.known)
 
 
 def files_read(read: Sequence[tuple[str, Path]]) -> list[File]:

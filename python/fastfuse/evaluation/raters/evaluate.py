@@ -177,7 +177,7 @@ def evaluate_against_raters(
     space = space_in(given) if spacing_mm is None else space_of(spacing_mm, flat=flat)
     found = measure_raters(arrays, region, space, options, roi, remarks, threads=threads)
     warn(remarks)
-    return found
+    return found.evaluation
 
 
 def _margin_in(space: Space, roi: Any) -> float | None:
@@ -186,6 +186,15 @@ def _margin_in(space: Space, roi: Any) -> float | None:
     if margin is not None and space.steps is not None:
         raise ValueError(f"roi is {margin:g}, and the axes are not at right angles: give a mask in its place")
     return margin
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What was found, and what it was found of: probabilities and masks, which are 0 outside the region."""
+
+    evaluation: RaterEvaluation
+    probability: Numbers
+    masks: list[Flags]
 
 
 def measure_raters(
@@ -198,7 +207,7 @@ def measure_raters(
     *,
     threads: int = 0,
     mask_name: str = "the mask",
-) -> RaterEvaluation:
+) -> Compared:
     """Compare arrays, of which the first is the prediction; what is to be said of them is added to ``remarks``."""
     name, *called = arrays
     if len(called) < 2:
@@ -226,10 +235,11 @@ def measure_raters(
     ) if margin is not None else within  # fmt: skip
     everywhere = np.ones(p.shape, bool)
     remarks += _on_full(called, masks, everywhere if within is None else within)
-    return _scores(
+    found = _scores(
         p, marked, masks, everywhere if within is None else within, everywhere if near is None else near != 0,
         space.voxel_mm3 / 1000, tuple(called),
     )  # fmt: skip
+    return Compared(found, p, masks)
 
 
 def _on_full(names: Sequence[str], masks: Sequence[Flags], inside: Flags) -> list[str]:

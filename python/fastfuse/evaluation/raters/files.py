@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from ...errors import warn
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
@@ -19,10 +21,11 @@ from ..detection import LEAST_MM3
 from ..files import after_reading, check_same_labels, images_of
 from ..options import Options
 from ..space import Space
-from .evaluate import RaterEvaluation, measure_raters
+from .evaluate import Compared, RaterEvaluation, measure_raters
 
 if TYPE_CHECKING:
     from ...images.image import Image
+    from ...inputs.grids import Grid
 
 Say = Callable[[str], None]
 SCORES = ("dice", "confidence", "ece", "crps_ml", "prediction_ml")
@@ -30,11 +33,14 @@ SCORES = ("dice", "confidence", "ece", "crps_ml", "prediction_ml")
 
 @dataclass(frozen=True)
 class Against:
-    """What was found of a prediction and raters, and the content of its JSON."""
+    """What was found of a prediction and raters, the content of its JSON, and what it was found of; ``below``: the image."""
 
     evaluation: RaterEvaluation
     facts: dict[str, Any]
     remarks: list[str]
+    compared: Compared
+    grid: Grid
+    below: NDArray[Any] | None
 
 
 def evaluate_against_rater_files(
@@ -126,13 +132,17 @@ def against_files(
     output: Path | None,
     *,
     figure: Path | None = None,
+    image: Path | None = None,
     overwrite: bool,
     say: Say | None,
 ) -> Against:
-    """Read the files, compare what they hold, write the JSON; refuse a ``figure`` that cannot be written."""
+    """Read the files, compare what they hold, write the JSON; refuse a ``figure`` that cannot be written.
+
+    ``image``: what the slices of a report show below the marks.
+    """
     say = say or (lambda _: None)
     files = {"prediction": prediction, **{f"truth {i}": path for i, path in enumerate(raters)}}
-    files |= {} if mask is None else {"mask": mask}
+    files |= {what: path for what, path in (("mask", mask), ("image", image)) if path is not None}
     called = listed_names(names)
     check_count_of_names(called, len(raters))
     inputs = [*files.values(), *([] if options.placing.grid is None else [options.placing.grid])]
@@ -148,17 +158,20 @@ def against_files(
     say("comparing")
     space = Space.of_affine(images["prediction"].affine)
     named = {titles[what]: array for what, array in arrays.items()}
-    found = measure_raters(named, region, space, read, roi, remarks, mask_name=titles.get("mask", "the mask"))
-    remarks += _copies(prediction, raters, titles, arrays, found.volume_ml.tolist())
-    found = replace(found, names=tuple(called or short_names(raters)))
+    compared = measure_raters(
+        named, region, space, read, roi, remarks, mask_name=titles.get("mask", "the mask")
+    )
+    remarks += _copies(prediction, raters, titles, arrays, compared.evaluation.volume_ml.tolist())
+    found = replace(compared.evaluation, names=tuple(called or short_names(raters)))
     facts = {
-        **_head(prediction, raters, mask),
+        **_head(prediction, raters, mask, image),
         "options": _asked(options, roi, space),
         **facts_of(found, raters),
     }
     facts |= {"grid": common.facts(), "warnings": remarks}
     write_facts(output, facts, overwrite=overwrite)
-    return Against(found, facts, remarks)
+    below = images["image"].data if "image" in images else None
+    return Against(found, facts, remarks, compared, images["prediction"].grid, below)
 
 
 def facts_of(found: RaterEvaluation, raters: Sequence[Path]) -> dict[str, Any]:
@@ -184,7 +197,7 @@ def facts_of(found: RaterEvaluation, raters: Sequence[Path]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _head(prediction: Path, raters: Sequence[Path], mask: Path | None) -> dict[str, Any]:
+def _head(prediction: Path, raters: Sequence[Path], mask: Path | None, image: Path | None) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {
@@ -193,6 +206,7 @@ def _head(prediction: Path, raters: Sequence[Path], mask: Path | None) -> dict[s
         "prediction": recorded(prediction),
         "truths": [recorded(path) for path in raters],
         "mask": None if mask is None else recorded(mask),
+        **({} if image is None else {"image": recorded(image)}),
     }
 
 

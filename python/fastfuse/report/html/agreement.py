@@ -15,6 +15,7 @@ from .charts import pairs_chart
 from .page import File
 from .scan import Pictures
 from .sections import Content, places_section, section
+from .terms import AGREEMENT_TERMS
 from .view import view_of
 
 Facts = Mapping[str, Any]
@@ -46,12 +47,18 @@ def agreement_page(facts: Facts, pictures: Pictures, files: Sequence[File], sour
         ],
         made=[
             tables.pairs_of(
-                "Options.", {"fastfuse": facts["fastfuse"], "mask": facts["mask"], **facts["options"]}
+                "Options.",
+                {
+                    "fastfuse": facts["fastfuse"],
+                    **{what: facts[what] for what in ("mask", "image") if what in facts},
+                    **facts["options"],
+                },
             )
         ],
         files=files,
         works=cited_for(AGREEMENT, facts["fastfuse"]),
         citation=f"The agreement of {raters} was computed by fastfuse {facts['fastfuse']}.",
+        terms=AGREEMENT_TERMS,
     ).page()
 
 

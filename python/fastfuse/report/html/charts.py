@@ -14,8 +14,11 @@ HUES, SHAPES = 7, 4
 MOST_NUMBERED = 12  # raters of a heat map with numbers in its cells
 TICKS = 5
 LONGEST, LETTER = 14, 6.6  # letters of a row's name, and their width
+MARK, HIDDEN = 5.5, 4.0  # half a marker's size; distance at which one marker hides another
+MOST_LISTED = 4  # raters at one point whose numbers stand beside it
 
 Chart = dict[str, Any]
+Box = tuple[float, float, float, float]  # left, top, right and bottom
 Interval = Sequence[float | None] | None
 
 
@@ -72,16 +75,74 @@ def rates_chart(raters: Sequence[dict[str, Any]], text: str) -> Chart | None:
         }
         for place, one in known
     ]
-    for one in points:
-        crowded = any(0 < other["x"] - one["x"] < 22 and abs(other["y"] - one["y"]) < 16 for other in points)
-        one["label"] = {
-            "x": _round(one["x"] + (-8 if crowded else 8)),
-            "anchor": "end" if crowded else "start",
-        }
+    groups = _together(points)
+    labels = _labels_of(groups, points)
+    several = [_counted([point["number"] for point in group]) for group in groups if len(group) > 1]
+    text = f"{text} {'; '.join(several)}." if several else text
     axes = [
         _axis(rate, ticks_between(*ends[rate]), at) for rate, at in (("specificity", x), ("sensitivity", y))
     ]
-    return _chart("scatter", "Sensitivity against specificity of each rater", text, *axes, points=points)
+    title = "Sensitivity against specificity of each rater"
+    return _chart("scatter", title, text, *axes, points=points, labels=labels)
+
+
+def _together(points: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the points in groups, of which each but the last drawn would be hidden by another."""
+    groups: list[list[dict[str, Any]]] = []
+    for point in points:
+        near = [group for group in groups if any(math.dist(_at(point), _at(one)) < HIDDEN for one in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([*(one for group in near for one in group), point])
+    return [sorted(group, key=points.index) for group in groups]
+
+
+def _at(point: dict[str, Any]) -> tuple[float, float]:
+    return point["x"], point["y"]
+
+
+def _counted(numbers: Sequence[str]) -> str:
+    """Return what is said of raters at one point, such as ``2 raters at one point: 1 and 8``."""
+    return f"{len(numbers)} raters at one point: {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _labels_of(
+    groups: Sequence[Sequence[dict[str, Any]]], points: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the numbers beside the markers: each on that side where it covers least of other markers and numbers."""
+    boxes = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in map(_at, points)]
+    labels = []
+    for group in groups:
+        numbers = [one["number"] for one in group]
+        text = ", ".join(numbers) if len(numbers) <= MOST_LISTED else f"{len(numbers)} raters"
+        (x, y), wide = _at(group[-1]), LETTER * len(text)
+        sides = [(8, -2, "start"), (-8, -2, "end"), (8, 12, "start"), (-8, 12, "end"), (0, -9, "middle"), (0, 17, "middle")]  # fmt: skip
+        placed = [(x + right, y + down, anchor) for right, down, anchor in sides]
+        found = [_box(one, wide) for one in placed]
+        best = min(
+            range(len(sides)),
+            key=lambda k: (_beyond(found[k]) + sum(_common(found[k], one) for one in boxes), k),
+        )
+        boxes.append(found[best])
+        at_x, at_y, anchor = placed[best]
+        labels.append({"x": _round(at_x), "y": _round(at_y), "anchor": anchor, "text": text})
+    return labels
+
+
+def _box(label: tuple[float, float, str], wide: float) -> Box:
+    x, y, anchor = label
+    left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
+    return left, y - 9, left + wide, y + 1
+
+
+def _common(one: Box, other: Box) -> float:
+    """Return the area that two boxes share."""
+    sides = (min(one[k + 2], other[k + 2]) - max(one[k], other[k]) for k in (0, 1))
+    return math.prod(max(side, 0.0) for side in sides)
+
+
+def _beyond(box: Box) -> float:
+    """Return the area of a box outside the axes."""
+    return math.prod((box[2] - box[0], box[3] - box[1])) - _common(box, (LEFT, TOP, RIGHT, BOTTOM))
 
 
 def _interval(rater: dict[str, Any], rate: str) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..citing import EVALUATION, cited_for
+from ..colours import AREAS, LINES, WHITE, Line
 from ..folders import TITLES
 from ..names import numbered
 from ..numbers import millilitres, number, plural, rate
@@ -14,12 +15,14 @@ from . import tables
 from .charts import curve_chart, spread_chart
 from .page import File
 from .scan import Pictures
-from .sections import Content, section
-from .view import view_of
+from .sections import Content, places_section, section
+from .terms import LESION_TERMS, MEASURE_TERMS, RATER_TERMS
+from .view import Stops, in_words, view_of
 
 Facts = Mapping[str, Any]
 KINDS = {0: "none", 1: "found", 2: "missed", 3: "false"}  # labels of the map of lesions
-COLOURS = {1: "#009e73", 2: "#d55e00", 3: "#56b4e9"}
+COLOURS = {1: AREAS[3], 2: AREAS[1], 3: AREAS[0]}  # green, red, blue
+OUTLINED: tuple[Line, ...] = ((LINES[0], ()), (WHITE, ()))  # the prediction yellow, the truth white
 MOST_LESIONS = 100
 MOST_CASES = 1000
 SHOWN = ("dice", "precision", "recall", "hd95_mm", "lesion_f1")
@@ -41,7 +44,9 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
         {"value": value, "name": name, "color": COLOURS.get(value, "#000000")}
         for value, name in KINDS.items()
     ]
-    view = view_of(pictures, ["prediction", "truth"], labels, 0.5, "lesions")
+    lesions = _largest(facts["lesions"])
+    stops = _stops(lesions, placed=pictures.placed)
+    view = view_of(pictures, ["prediction", "truth"], labels, 0.5, "lesions", stops=stops, lines=OUTLINED)
     measures = [[TITLES[name], value_of(facts, name)] for name in TITLES if name in facts]
     columns = [("measure", tables.TEXT), ("value", tables.NUMBER)]
     return Content(
@@ -54,39 +59,63 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
         tiles=[(TITLES[name], value_of(facts, name)) for name in SHOWN],
         sections=[
             section("measures", "Measures", [tables.table("All measures.", columns, measures)]),
-            *_lesions(facts["lesions"]),
+            *_lesions(facts["lesions"], lesions, placed=pictures.placed),
         ],
         made=[_made(facts)],
         files=files,
         works=cited_for(EVALUATION, facts["fastfuse"]),
         citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
+        terms=(*MEASURE_TERMS, *LESION_TERMS),
     ).page()
 
 
 def _made(facts: Facts) -> tables.Table:
-    roles = {name: facts.get(name) for name in ("prediction", "truth", "mask") if name in facts}
+    roles = {name: facts.get(name) for name in ("prediction", "truth", "mask", "image") if name in facts}
     return tables.pairs_of("Options.", {"fastfuse": facts["fastfuse"], **roles, **facts["options"]})
 
 
-def _lesions(lesions: Sequence[Facts]) -> list[dict[str, Any]]:
-    """Return the lesions, the largest of each kind first."""
+def _largest(lesions: Sequence[Facts]) -> list[Facts]:
+    """Return the lesions that the page lists: the largest first."""
+    return sorted(lesions, key=lambda one: -one["mm3"])[:MOST_LESIONS]
+
+
+def _stops(lesions: Sequence[Facts], *, placed: bool) -> Stops:
+    """Return where the viewer goes to; it starts at the largest lesion that is missed or false."""
+    called = [
+        f"{one['kind']}, {one['mm3']:,.1f} mm³ at {in_words(one['place_mm'], placed=placed)}"
+        for one in lesions
+    ]
+    first = next((k for k, one in enumerate(lesions) if one["kind"] != "found"), 0)
+    begins = f"lesion {first + 1}, {lesions[first]['kind']}" if lesions else ""
+    mm = [one["place_mm"] for one in lesions]
+    return Stops("Lesion by lesion", "lesion", "There is no lesion.", called, mm, first, begins)
+
+
+def _lesions(lesions: Sequence[Facts], listed: Sequence[Facts], *, placed: bool) -> list[dict[str, Any]]:
+    """Return the lesions, the largest first, by the numbers that they have in the viewer."""
     if not lesions:
         return []
     counts = {kind: sum(one["kind"] == kind for one in lesions) for kind in ("found", "missed", "false")}
-    kept = sorted(lesions, key=lambda one: -one["mm3"])[:MOST_LESIONS]
-    rows = [
+    rows: list[list[tables.Cell]] = [
         [
+            str(k),
             one["kind"],
             f"{one['mm3']:,.1f}",
             f"{one['voxels']:,}",
             f"{100 * one['overlap']:.0f} %",
-            ", ".join(f"{value:.1f}" for value in one["place_mm"]),
+            in_words(one["place_mm"], placed=placed),
+            tables.show_button(k - 1, f"lesion {k}"),
         ]
-        for one in kept
+        for k, one in enumerate(listed, 1)
     ]
-    columns = [("lesion", tables.TEXT), ("mm³", tables.NUMBER), ("voxels", tables.NUMBER)]
-    columns += [("overlap", tables.NUMBER), ("at (mm, to the right, front, top)", tables.TEXT)]
-    more = f" The {len(kept)} largest of {len(lesions)}." if len(kept) < len(lesions) else ""
+    columns = [
+        ("lesion", tables.NUMBER),
+        ("is", tables.TEXT),
+        ("mm³", tables.NUMBER),
+        ("voxels", tables.NUMBER),
+    ]
+    columns += [("overlap", tables.NUMBER), ("at (mm)", tables.TEXT), ("in the viewer", tables.TEXT)]
+    more = f" The {len(listed)} largest of {len(lesions)}." if len(listed) < len(lesions) else ""
     caption = f"{counts['found']} found, {counts['missed']} missed, {counts['false']} false.{more}"
     return [section("lesions", "Lesions", [tables.table(caption, columns, rows)])]
 
@@ -125,6 +154,7 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         files=files,
         works=cited_for(EVALUATION, facts["fastfuse"]),
         citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
+        terms=MEASURE_TERMS,
     ).page()
 
 
@@ -168,9 +198,11 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else number(value)
 
 
-def raters_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
-    """Return the page of an evaluation against several raters."""
+def raters_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
+    """Return the page of an evaluation against several raters; ``pictures`` are the probability, and the raters' masks."""
     raters = plural(len(facts["raters"]), "rater")
+    names = [one["name"] for one in facts["raters"]]
+    view = view_of(pictures, names, [], facts["options"]["cut"], "prediction")
     return Content(
         heading=f"Prediction against {raters}",
         about=f"{facts['prediction']} against {raters}.",
@@ -184,11 +216,17 @@ def raters_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
             ("reliability error", rate(facts["reliability"]["error"])),
             ("CRPS of the volume", f"{millilitres(facts['crps_ml'])} ml"),
         ],
-        sections=[section("raters", "Raters", [_each_rater(facts)]), _reliability(facts["reliability"])],
+        view=view,
+        sections=[
+            section("raters", "Raters", [_each_rater(facts)]),
+            _reliability(facts["reliability"]),
+            *places_section(view),
+        ],
         made=[_made(facts)],
         files=files,
         works=cited_for(EVALUATION[:1], facts["fastfuse"]),
         citation=f"The prediction was compared with {raters} by fastfuse {facts['fastfuse']}.",
+        terms=RATER_TERMS,
     ).page()
 
 

@@ -44,7 +44,7 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "source": source,
         "remarks": facts["warnings"],
         "view": view,
-        "places": view["rows"],
+        "places": tables.places_table(view),
         **_context(facts, pictures),
         "convergence": _convergence(facts),
         "options": tables.pairs_of("Options, as the sidecar has them.", _options(facts)),

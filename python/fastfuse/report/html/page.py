@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 LOADER = PackageLoader("fastfuse.report.html")
-JOINTS = re.compile(r"([_./\\-])(?=\w)")
+JOINTS = re.compile(r"(?<=[\w.])([_/\\-])(?=\w)|(?<=[^\W_]{40})(?=[^\W_])")
+SHORT = 28  # letters of a name that stays on one line of a table
+QUARTER = 16  # letters of a hash
+BREAK = Markup("<wbr>")
+TIGHT = Markup('<wbr class="tight">')  # a break on narrow screens alone
 
 
 @dataclass(frozen=True)
@@ -36,20 +40,20 @@ VIEWER = ("slices.js", "viewer.js")
 
 
 def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes:
-    """Return a page; ``viewer``: with the viewer's scripts and styles.
+    """Return a page; ``viewer``: with the viewer's scripts.
 
     The policy lets nothing run but the scripts whose hashes it holds, and nothing be asked of a network.
     """
     environment = Environment(
         loader=LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["breakable"] = breakable
+    environment.filters |= {"breakable": breakable, "named": named, "hashed": hashed}
 
     def text(name: str) -> str:
         found: str = LOADER.get_source(environment, name)[0]
         return found
 
-    style = text("style.css") + (text("viewer.css") if viewer else "")
+    style = text("style.css") + (text("viewer.css") if context["view"] else "")
     scripts = [text("page.js"), *(["\n".join(map(text, VIEWER))] if viewer else [])]
     policy = "; ".join(
         [
@@ -68,8 +72,25 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
 
 
 def breakable(text: str) -> Markup:
-    """Return a text, escaped, that may break after the signs that join words in names of files."""
-    return Markup(JOINTS.sub(r"\1<wbr>", str(escape(text))))
+    """Return a text, escaped, that may break after ``/ _ -``, where names have joints, and in words of more than 40 letters."""
+    return BREAK.join(_pieces(text))
+
+
+def named(text: str) -> Markup:
+    """Return the same for a cell of a table, in which short names break on narrow screens alone."""
+    return (TIGHT if len(text) <= SHORT else BREAK).join(_pieces(text))
+
+
+def _pieces(text: str) -> list[str]:
+    return JOINTS.sub(lambda found: f"{found[0]}\0", text).split("\0")
+
+
+def hashed(text: str) -> Markup:
+    """Return a hash that may break into halves, and on narrow screens into quarters."""
+    parts = [text[at : at + QUARTER] for at in range(0, len(text), QUARTER)]
+    return Markup().join(
+        part if at == 0 else (TIGHT if at % 2 else BREAK) + part for at, part in enumerate(parts)
+    )
 
 
 def _hash(text: str) -> str:

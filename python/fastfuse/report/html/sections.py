@@ -38,6 +38,8 @@ class Content:
         A sentence for a paper.
     view : dict or None
         The viewer, made by :func:`fastfuse.report.html.view.view_of`.
+    terms : sequence of (str, str)
+        Numbers, and what they mean.
     """
 
     heading: str
@@ -52,13 +54,17 @@ class Content:
     works: Sequence[Cited] = ()
     files: Sequence[File] = ()
     view: dict[str, Any] | None = field(default=None)
+    terms: Sequence[tuple[str, str]] = ()
 
     def page(self) -> bytes:
         """Return the page."""
         context = {
             "title": f"fastfuse: {self.heading}",
             **{name: getattr(self, name) for name in ("heading", "about", "version", "source", "tiles")},
-            **{name: getattr(self, name) for name in ("sections", "made", "citation", "remarks", "view")},
+            **{
+                name: getattr(self, name)
+                for name in ("sections", "made", "citation", "remarks", "view", "terms")
+            },
             "files": tables.files_table(self.files) if self.files else None,
             "works": self.works,
             "bibtex": as_bibtex(self.works),
@@ -68,12 +74,5 @@ class Content:
 
 def places_section(view: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a section on the places of disagreement, if there are any."""
-    if not view["rows"]:
-        return []
-    columns = [("place", tables.NUMBER), ("disputed (ml)", tables.NUMBER), ("at (mm)", tables.TEXT)]
-    columns += [(view["data"]["called"], tables.NUMBER), ("marked there by", tables.TEXT)]
-    rows = [
-        [str(k), one["ml"], one["at"], one["consensus"], one["who"]] for k, one in enumerate(view["rows"], 1)
-    ]
-    caption = "Connected regions of voxels on which not all agree, those with most pairs who differ first."
-    return [section("places", "Where raters disagree most", [tables.table(caption, columns, rows)])]
+    found = tables.places_table(view)
+    return [] if found is None else [section("places", "Where raters disagree most", [found])]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..colours import BARS_MM, OUTLINES, PLASMA
+from ..colours import BARS_MM, LINES, RAMP, Line
 from .png import png_bytes
 from .scan import Scan
 
@@ -28,12 +29,22 @@ def planes_of(shape: tuple[int, ...]) -> list[str]:
     return [name for name, ((_, across, up), _) in PLANES.items() if shape[across] > 1 and shape[up] > 1]
 
 
-def stills_of(scan: Scan, at: tuple[int, ...], colours: list[str], words: str) -> list[dict[str, Any]]:
-    """Return the slices through a voxel as PNG; ``colours`` are those of labels, ``words`` say where the voxel lies."""
-    return [_still(scan, name, at, colours, words) for name in planes_of(scan.shown.consensus.shape)]
+def stills_of(
+    scan: Scan, at: tuple[int, ...], colours: list[str], words: str, lines: Sequence[Line]
+) -> list[dict[str, Any]]:
+    """Return the slices through a voxel as PNG; ``colours`` are those of labels, ``words`` say where the voxel lies.
+
+    Lines here have no dashes: of many raters those are drawn that have a colour of their own, and the caption says so.
+    """
+    drawn = [colour for colour, _ in lines[: len(LINES)]]
+    few = f" Outlines are those of the first {len(drawn)} raters." if len(drawn) < len(lines) else ""
+    said = f"{words} mm.{few}"
+    return [_still(scan, name, at, colours, said, drawn) for name in planes_of(scan.shown.consensus.shape)]
 
 
-def _still(scan: Scan, name: str, at: tuple[int, ...], colours: list[str], words: str) -> dict[str, Any]:
+def _still(
+    scan: Scan, name: str, at: tuple[int, ...], colours: list[str], said: str, drawn: Sequence[str]
+) -> dict[str, Any]:
     (fixed, across, up), (left, right, above) = PLANES[name]
     shown = scan.shown
 
@@ -52,16 +63,13 @@ def _still(scan: Scan, name: str, at: tuple[int, ...], colours: list[str], words
     )
     pixels = np.repeat(_below(scan, seen, at[fixed], fixed)[places][..., None], 3, axis=2)
     pixels = _with_consensus(pixels, seen(shown.consensus)[places], shown.labels, colours)
-    for number, rater in enumerate(shown.raters[: len(OUTLINES)]):
-        edge = _edges(seen(rater)[places])
-        pixels[edge] = _rgb(OUTLINES[number])
+    for rater, colour in zip(shown.raters, drawn, strict=False):
+        pixels[_edges(seen(rater)[places])] = _rgb(colour)
     length = max((mm for mm in BARS_MM if mm * scale <= columns / 3), default=BARS_MM[0])
     pixels[max(rows - 14, 0) : rows - 10, 10 : 10 + round(length * scale)] = 255
     png = base64.b64encode(png_bytes(np.rint(pixels).astype(np.uint8))).decode("ascii")
-    caption = f"{name.capitalize()} slice, {words}. The white bar is {length} mm."
-    alt = (
-        f"{name.capitalize()} slice through the largest disagreement, with raters’ outlines and the consensus"
-    )
+    caption = f"{name.capitalize()} slice, {said} The white bar is {length} mm."
+    alt = f"{name.capitalize()} slice, {said} With raters’ outlines."
     sides = {"left": left, "right": right, "up": above}
     return {"png": png, "width": columns, "height": rows, "caption": caption, "alt": alt, **sides}
 
@@ -91,7 +99,7 @@ def _with_consensus(
         table = np.array([_rgb(colour) for colour in colours], float)
         colour, drawn = table[np.searchsorted(labels, held)], held != 0
     else:
-        stops = np.array([_rgb(colour) for colour in PLASMA], float)
+        stops = np.array([_rgb(colour) for colour in RAMP], float)
         at = np.linspace(0, 1, len(stops))
         colour = np.stack([np.interp(held, at, stops[:, k]) for k in range(3)], axis=-1)
         drawn = held >= LEAST

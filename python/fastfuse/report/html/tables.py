@@ -1,4 +1,4 @@
-"""Tables of a report: cells are texts, or pairs of a text and a smaller one below."""
+"""Tables of a report: cells are texts, pairs of a text and a smaller one below, or buttons that move the viewer."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..numbers import millilitres, number, rate
 from .page import File
 
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
-Cell = str | tuple[str, str]
+Cell = str | tuple[str, str] | dict[str, Any]
 Table = dict[str, Any]
-NUMBER, TEXT, WRAP, HASH = "", "text", "text wrap", "text hash"
+NUMBER, TEXT, WRAP, LIST, HASH = "", "text", "text wrap", "text list", "text hash"
 
 
 def table(
@@ -44,6 +44,32 @@ def against(value: float | None, middle: float | None) -> str:
     if value is None or middle is None:
         return ""
     return "0" if abs(value - middle) < ROUNDING else f"{value - middle:+.3f}"
+
+
+def show_button(place: int, what: str) -> Cell:
+    """Return a button that moves the viewer to one of its stops, from 0 on; ``what``: it in words."""
+    return {"visit": place, "called": f"Show {what}"}
+
+
+def places_table(view: Mapping[str, Any]) -> Table | None:
+    """Return the places where raters disagree, each with a button that shows it; None where there are none."""
+    if not view["rows"]:
+        return None
+    columns = [("place", NUMBER), ("disputed (ml)", NUMBER), ("at (mm)", TEXT)]
+    columns += [
+        (f"{view['data']['called']} there", NUMBER),
+        ("marked there by", LIST),
+        ("in the viewer", TEXT),
+    ]
+    rows = [
+        [str(k), one["ml"], one["at"], one["consensus"], one["who"], show_button(k - 1, f"place {k}")]
+        for k, one in enumerate(view["rows"], 1)
+    ]
+    caption = (
+        "Connected regions of voxels on which not all raters agree, by the sum over their voxels of the share of pairs of "
+        "raters who differ."
+    )
+    return table(caption, columns, rows)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

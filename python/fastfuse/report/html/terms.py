@@ -1,6 +1,17 @@
-"""What a report's numbers mean, in words."""
+"""What a page's numbers mean, in words."""
 
-TERMS = (
+Terms = tuple[tuple[str, str], ...]
+
+_DICE = (
+    "Dice",
+    "Twice what two have in common, divided by the sum of both: 1 is the same, 0 has nothing in common.",
+)
+_DISAGREEMENT = (
+    "Disagreement",
+    "At a voxel the share of pairs of raters who differ. A place is a connected region of such voxels.",
+)
+
+TERMS: Terms = (
     (
         "Sensitivity",
         "The share of true foreground that a rater marks, by the consensus's probabilities as truth.",
@@ -13,21 +24,81 @@ TERMS = (
         "PPV, NPV",
         "Of what a rater marks (leaves unmarked), the share that the consensus calls foreground (background).",
     ),
-    (
-        "Dice",
-        "Twice what two have in common, divided by the sum of both: 1 is the same, 0 has nothing in common.",
-    ),
+    _DICE,
     (
         "Expected volume",
         "The sum of all probabilities, in ml. The consensus's volume is that of its mask, at the cut.",
     ),
     ("Prior", "The probability of foreground before any vote."),
-    (
-        "Disagreement",
-        "At a voxel the share of pairs of raters who differ. A place is a connected region of such voxels.",
-    ),
+    _DISAGREEMENT,
     (
         "Fit",
         "STAPLE takes raters' errors for independent. Where experts draw nested contours, far more voxels are marked by all or by none than it expects, and its rates and probabilities are too sure.",
+    ),
+)
+
+AGREEMENT_TERMS: Terms = (
+    (
+        "Kappa, alpha, AC1",
+        "Agreement of all raters beyond what chance would give: 1 is the same everywhere, 0 no more than chance. They differ in what chance is taken to give.",
+    ),
+    _DICE,
+    (
+        "Conformity",
+        "What two raters have in common by what either marks, both summed over all pairs; background does not count.",
+    ),
+    _DISAGREEMENT,
+)
+
+MEASURE_TERMS: Terms = (
+    _DICE,
+    ("Precision", "The share of what is predicted that is true."),
+    ("Recall", "The share of what is true that is predicted; also called sensitivity."),
+    (
+        "Specificity",
+        "The share of true background that is not predicted. The more background counts, the higher it is.",
+    ),
+    (
+        "HD95, HD100",
+        "How far the two surfaces are apart, in mm: 95 % of the surface voxels, or all of them, have the other surface within this distance; the larger of both directions.",
+    ),
+    ("ASSD", "The mean distance of the surface voxels of both masks to the other surface, in mm."),
+    (
+        "Surface Dice",
+        "The share of both surfaces that lies within a tolerance of the other (--tolerance-mm).",
+    ),
+    (
+        "Lesion sensitivity, PPV, F1",
+        "The share of true lesions that are found, the share of predicted ones that are true, and the harmonic mean of both. A lesion is a connected component that is not too small; see the options.",
+    ),
+)
+
+LESION_TERMS: Terms = (
+    (
+        "Found, missed, false",
+        "A true lesion that the prediction finds, or does not; a predicted one that is no true one. Overlap: the share of its voxels in lesions of the other mask.",
+    ),
+)
+
+RATER_TERMS: Terms = (
+    (
+        "Dice where all agree",
+        "Dice of the prediction's mask with what all raters mark, over the voxels that all of them mark, or none.",
+    ),
+    (
+        "Confidence there",
+        "The mean probability of what all agree on: of foreground where all mark, of background where none does; the mean of both.",
+    ),
+    (
+        "Calibration error",
+        "How far the probability of the likelier class is from the share of voxels at which a rater says the same: the mean over voxels, in 50 ranges of probability, then over raters. Where raters differ, no prediction has 0.",
+    ),
+    (
+        "Reliability error",
+        "How far the probability is from the share of raters who mark: the mean over voxels, in 10 ranges of probability. The raters' mean vote has 0.",
+    ),
+    (
+        "CRPS of the volume",
+        "Continuous ranked probability score: how far the predicted volume is from the spread of the raters' volumes, taken as a normal distribution; in ml, and the less the better. If all raters have one volume, it is the distance from it.",
     ),
 )

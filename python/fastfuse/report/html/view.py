@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import numpy as np
 
-from ..colours import BARS_MM, OUTLINES, PLASMA
+from ..colours import BARS_MM, CROSS, RAMP, Line, areas_of, lines_of
 from ..names import numbers_of
 from ..numbers import millilitres
 from .disputes import Place, places_of
@@ -19,7 +21,35 @@ MOST_OUTLINED = 10  # raters whose outlines are shown at first
 MOST_ROWS = 10  # places in the table; the viewer has more
 HEX = re.compile(r"#[0-9a-fA-F]{6}")
 NO_COLOUR = "#000000"
+TENTH = Decimal("0.1")
 View = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stops:
+    """Where the viewer goes to.
+
+    Attributes
+    ----------
+    title, one, none : str
+        What they are called, one of them, and what is said where there is none.
+    called : sequence of str
+        Each in words.
+    mm : sequence of (float, float, float)
+        A place in each, RAS+.
+    first : int
+        Which is shown at first.
+    begins : str
+        What a sentence calls that.
+    """
+
+    title: str
+    one: str
+    none: str
+    called: Sequence[str]
+    mm: Sequence[Sequence[float]]
+    first: int = 0
+    begins: str = ""
 
 
 def view_of(
@@ -28,18 +58,25 @@ def view_of(
     labels: Sequence[Mapping[str, Any]],
     cut: float,
     called: str = "consensus",
+    *,
+    stops: Stops | None = None,
+    lines: Sequence[Line] | None = None,
 ) -> View:
     """Return what the viewer shows.
 
-    ``labels``: value, name and color of each label of maps; ``called``: the consensus.
+    ``labels``: value, name and color of each label of maps; ``called``: the consensus; ``stops``: by default where raters
+    disagree; ``lines``: those of the raters, by default those that all pages have.
     """
     scan = scan_of(pictures)
     shown = scan.shown
     places = places_of(shown.raters) if len(shown.raters) > 1 else []
     ml = float(abs(np.linalg.det(shown.affine[:3, :3]))) / 1000
-    at = places[0].at if places else _middle(shown)
+    stops = _disagreements(shown, places, ml) if stops is None else stops
+    visited = [_voxel(shown, mm) for mm in stops.mm]
+    at = visited[stops.first] if visited else _middle(shown)
     where, numbers = position(shown, at), numbers_of(names)
-    coloured = [{**one, "color": _colour(one, place)} for place, one in enumerate(labels)]
+    lines = lines_of(len(names)) if lines is None else lines
+    coloured = _coloured(labels)
     data = {
         "shape": list(shown.consensus.shape),
         "whole": list(scan.whole),
@@ -55,25 +92,27 @@ def view_of(
         "numbers": list(numbers),
         "labels": coloured,
         "wide": bool(labels) and shown.coded(shown.consensus[:1]).dtype.itemsize > 1,
-        "places": [{"at": list(one.at)} for one in places],
-        "colours": list(OUTLINES),
-        "ramp": list(PLASMA),
+        "places": [{"at": list(one)} for one in visited],
+        "first": stops.first,
+        "lines": [{"colour": colour, "dash": list(dash)} for colour, dash in lines],
+        "cross": CROSS,
+        "ramp": list(RAMP),
         "bars": list(BARS_MM),
     }
     return {
         "data": data,
         "packed": sorted(scan.packed.items()),
         "planes": planes_of(shown.consensus.shape),
-        "places": [f"{millilitres(one.voxels * ml)} ml at {position(shown, one.at)}" for one in places],
+        "stops": stops,
         "raters": data["raters"],
         "numbers": data["numbers"],
         "outlined": len(names) <= MOST_OUTLINED,
         "labels": coloured,
         "is_map": bool(labels),
-        "ramp": list(PLASMA),
+        "ramp": list(RAMP),
         "window": None if scan.image is None else scan.image["window"],
-        "stills": stills_of(scan, at, [one["color"] for one in coloured], where),
-        "about": _about(shown, places, where),
+        "stills": stills_of(scan, at, [one["color"] for one in coloured], where, lines),
+        "about": _about(shown, stops, where),
         "said": _said(scan),
         "rows": [_row(shown, one, labels, ml, numbers) for one in places[:MOST_ROWS]],
     }
@@ -85,11 +124,31 @@ def position(shown: Pictures, at: Sequence[int]) -> str:
 
 
 def in_words(mm: Iterable[float], *, placed: bool) -> str:
-    """Return a place in mm, RAS+, with the sides of the patient where these are known."""
+    """Return a place in mm, RAS+, with the sides of the patient where these are known; rounded as the viewer does it."""
     if not placed:
-        return ", ".join(f"{value:.1f}" for value in mm)
+        return ", ".join(f"{_tenth(value)}" for value in mm)
     sides = [pair[0] if value >= 0 else pair[1] for value, pair in zip(mm, ("RL", "AP", "SI"), strict=True)]
-    return ", ".join(f"{side} {abs(value):.1f}" for value, side in zip(mm, sides, strict=True))
+    return ", ".join(f"{side} {_tenth(abs(value))}" for value, side in zip(mm, sides, strict=True))
+
+
+def _tenth(value: float) -> Decimal:
+    return Decimal(float(value)).quantize(TENTH, ROUND_HALF_UP)
+
+
+def _voxel(shown: Pictures, mm: Sequence[float]) -> tuple[int, int, int]:
+    """Return the voxel of what is shown that lies next to a place."""
+    found = np.rint(np.linalg.solve(shown.affine[:3, :3], np.asarray(mm, float) - shown.affine[:3, 3]))
+    x, y, z = np.clip(found, 0, np.array(shown.consensus.shape) - 1).astype(int).tolist()
+    return x, y, z
+
+
+def _disagreements(shown: Pictures, places: Sequence[Place], ml: float) -> Stops:
+    mm = [(shown.affine[:3, :3] @ one.at + shown.affine[:3, 3]).tolist() for one in places]
+    called = [f"{millilitres(one.voxels * ml)} ml at {position(shown, one.at)}" for one in places]
+    none = "All raters agree everywhere." if len(shown.raters) > 1 else "There is one rater."
+    return Stops(
+        "Disagreements", "place of disagreement", none, called, mm, begins="the largest disagreement"
+    )
 
 
 def _middle(shown: Pictures) -> tuple[int, int, int]:
@@ -102,17 +161,22 @@ def _middle(shown: Pictures) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _colour(label: Mapping[str, Any], place: int) -> str:
-    if label["value"] == 0:
-        return NO_COLOUR
-    given = HEX.match(str(label.get("color", "")))
-    return given[0] if given else OUTLINES[(place - 1) % len(OUTLINES)]
+def _coloured(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return labels with the colours of their areas; 0 has none."""
+    given = [HEX.match(str(one.get("color", ""))) for one in labels if one["value"] != 0]
+    colours = iter(areas_of([one[0].lower() if one else None for one in given]))
+    return [{**one, "color": NO_COLOUR if one["value"] == 0 else next(colours)} for one in labels]
 
 
-def _about(shown: Pictures, places: Sequence[Place], where: str) -> str:
-    start = f"It starts at the largest disagreement ({where} mm)." if places else f"It starts at {where} mm."
+def _about(shown: Pictures, stops: Stops, where: str) -> str:
+    start = (
+        f"It starts at {stops.begins} ({where} mm)."
+        if stops.begins and stops.mm
+        else f"It starts at {where} mm."
+    )
     sides = (
-        "Radiological view: the patient’s right (R) is on the left of the picture."
+        "Radiological view: the patient’s right (R) is on the left of the picture. Places are in mm from the files’ origin, "
+        "to the patient’s right or left (R, L), front or back (A, P), and up or down (S, I)."
         if shown.placed
         else "The files do not say which side is the patient’s right: no side is named."
     )
@@ -124,7 +188,7 @@ def _said(scan: Scan) -> list[str]:
     shown = scan.shown
     said = list(scan.said)
     if shown.image is None:
-        said.append("Without an image, what lies below the marks is black.")
+        said.append("Without an image (--image), what lies below the marks is black.")
     if shown.placed and shown.tilt > MOST_TILT:
         said.append(f"Slices run along the voxels, {shown.tilt:.0f}° off the patient’s axes.")
     return said

@@ -99,34 +99,68 @@ const slicesOf = (scan, volumes, state) => {
     return canvas;
   }
 
-  // Strokes the edges between pixels that `valueAt` gives different values.
-  function outline(context, plane, place, valueAt) {
+  // Traces the edges between pixels that `valueAt` gives different values: as long lines, so that dashes are seen.
+  function outline(plane, place, valueAt) {
     const { fixed, across, up } = plane;
     const [columns, rows] = [shape[across], shape[up]];
-    const values = new Uint16Array((columns + 1) * (rows + 1));
-    let marked = false;
+    const wide = columns + 1;
+    const values = new Uint16Array(wide * (rows + 1));
+    let [top, bottom] = [rows, -1]; // the rows that hold something
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const i = (columns - 1 - column) * strides[across] + (rows - 1 - row) * strides[up] + state.at[fixed] * strides[fixed];
         const value = valueAt(i);
-        values[row * (columns + 1) + column] = value;
-        marked = marked || value > 0;
+        if (!value) continue;
+        values[row * wide + column] = value;
+        [top, bottom] = [Math.min(top, row), row];
       }
     }
-    if (!marked) return;
-    const { x, y } = place;
-    context.beginPath();
-    for (let row = 0; row <= rows; row++) {
+    if (bottom < 0) return null;
+    const edges = new Uint8Array(wide * (rows + 1)); // of each corner: 1 to the right, 2 down, 4 to the left, 8 up
+    for (let row = top; row <= bottom + 1; row++) {
       for (let column = 0; column <= columns; column++) {
-        const here = values[row * (columns + 1) + column];
-        const left = column ? values[row * (columns + 1) + column - 1] : 0;
-        const top = row ? values[(row - 1) * (columns + 1) + column] : 0;
-        const [px, py] = [x.start + column * x.step, y.start + row * y.step];
-        if (here !== left && row < rows) { context.moveTo(px, py); context.lineTo(px, py + y.step); }
-        if (here !== top && column < columns) { context.moveTo(px, py); context.lineTo(px + x.step, py); }
+        const k = row * wide + column;
+        const left = column ? values[k - 1] : 0;
+        const above = row ? values[k - wide] : 0;
+        if (values[k] !== left) { edges[k] |= 2; edges[k + wide] |= 8; }
+        if (values[k] !== above) { edges[k] |= 1; edges[k + 1] |= 4; }
       }
     }
-    context.stroke();
+    return traced(edges, wide, place);
+  }
+
+  // Follows edges from corner to corner, straight on where that goes, until none is left.
+  function traced(edges, wide, { x, y }) {
+    const path = new Path2D();
+    const steps = [1, wide, -1, -wide];
+    const corner = (k) => [x.start + (k % wide) * x.step, y.start + Math.floor(k / wide) * y.step];
+    for (let first = 0; first < edges.length; first++) {
+      while (edges[first]) {
+        path.moveTo(...corner(first));
+        let [k, way] = [first, 0];
+        while (edges[k]) {
+          if (!(edges[k] & (1 << way))) way = [0, 1, 2, 3].find((one) => edges[k] & (1 << one));
+          edges[k] &= ~(1 << way);
+          k += steps[way];
+          edges[k] &= ~(1 << ((way + 2) % 4));
+          path.lineTo(...corner(k));
+        }
+      }
+    }
+    return path;
+  }
+
+  // Draws lines upon dark edges, which set them off from what is coloured below; all edges first, so that none hides a line.
+  function strokeAll(context, lines) {
+    const stroke = (path, colour, width, dash) => {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.setLineDash(dash);
+      context.stroke(path);
+    };
+    lines.forEach(({ path, width }) => stroke(path, "rgba(0,0,0,.6)", 1.8 * width, []));
+    lines.forEach(({ path, width, colour, dash }) => stroke(path, colour, width, dash));
+    context.setLineDash([]);
   }
 
   function words(context, text, x, y, size) {
@@ -144,14 +178,12 @@ const slicesOf = (scan, volumes, state) => {
     const [cx, cy] = [middle(across, place.x), middle(up, place.y)];
     if (cross) {
       const gap = 12 * dense;
-      context.strokeStyle = "rgba(255,255,255,.55)";
-      context.lineWidth = dense;
-      context.beginPath();
+      const path = new Path2D();
       for (const [x0, y0, x1, y1] of [[0, cy, cx - gap, cy], [cx + gap, cy, side, cy], [cx, 0, cx, cy - gap], [cx, cy + gap, cx, side]]) {
-        context.moveTo(x0, y0);
-        context.lineTo(x1, y1);
+        path.moveTo(x0, y0);
+        path.lineTo(x1, y1);
       }
-      context.stroke();
+      strokeAll(context, [{ path, colour: scan.cross, width: dense, dash: [2 * dense, 2 * dense] }]);
     }
     const size = 15 * dense;
     context.textBaseline = "middle";
@@ -190,24 +222,18 @@ const slicesOf = (scan, volumes, state) => {
     context.drawImage(onCanvas(below), ...area);
     context.imageSmoothingEnabled = false;
     context.drawImage(onCanvas(above), ...area);
-    context.lineCap = "square";
-    if (options.edge) {
-      const least = Math.ceil(scan.cut * 255);
-      for (const [colour, width] of [["#000", 3.5], ["#fff", 1.5]]) {
-        context.strokeStyle = colour;
-        context.lineWidth = width * dense;
-        outline(context, plane, place, (i) => (volumes.consensus[i] >= least ? 1 : 0));
-      }
-    }
-    options.raters.forEach((on, rater) => {
-      if (!on) return;
-      context.strokeStyle = scan.colours[rater % scan.colours.length];
-      context.lineWidth = 1.5 * dense;
-      const round = Math.floor(rater / scan.colours.length); // beyond seven raters, lines are dashed
-      context.setLineDash(round ? [4 * dense * round, 3 * dense] : []);
-      outline(context, plane, place, (i) => voteAt(rater, i));
+    context.lineJoin = "round";
+    const lines = [];
+    const add = (valueAt, colour, width, dash) => {
+      const path = outline(plane, place, valueAt);
+      if (path) lines.push({ path, colour, width: width * dense, dash: dash.map((length) => length * dense) });
+    };
+    const least = Math.ceil(scan.cut * 255);
+    if (options.edge) add((i) => (volumes.consensus[i] >= least ? 1 : 0), "#fff", 2, []);
+    scan.lines.forEach(({ colour, dash }, rater) => {
+      if (options.raters[rater]) add((i) => voteAt(rater, i), colour, 1.5, dash);
     });
-    context.setLineDash([]);
+    strokeAll(context, lines);
     decorate(context, plane, place, side, dense, options.cross);
   }
 

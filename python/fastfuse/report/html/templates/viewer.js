@@ -8,7 +8,8 @@
   const shape = scan.shape;
   const PAGE = 10; // slices of Page Up and Page Down
   const MOST_ZOOM = 8;
-  const state = { at: scan.places.length ? [...scan.places[0].at] : shape.map((n) => n >> 1), place: 0, zoom: 1 };
+  const first = scan.places.length ? [...scan.places[scan.first].at] : shape.map((n) => n >> 1);
+  const state = { at: first, place: scan.first, zoom: 1 };
   const volumes = {};
   const slices = slicesOf(scan, volumes, state);
   const { PLANES, LETTERS, isMap, greyAt, indexOf, intensity, layout, millimetres, voteAt } = slices;
@@ -39,13 +40,12 @@
 
   function position(axis) {
     const mm = millimetres(state.at)[axis];
-    const side = scan.placed ? ` ${LETTERS[axis][mm >= 0 ? 0 : 1]}` : "";
-    return `${scan.placed ? Math.abs(mm).toFixed(1) : mm.toFixed(1)} mm${side}`;
+    return scan.placed ? `${LETTERS[axis][mm >= 0 ? 0 : 1]} ${Math.abs(mm).toFixed(1)}` : mm.toFixed(1);
   }
 
   function told() {
     const i = indexOf(state.at);
-    const parts = [[0, 1, 2].map(position).join(", ")];
+    const parts = [`${[0, 1, 2].map(position).join(", ")} mm`];
     if (scan.image) parts.push(`image ${intensity(greyAt(...state.at)).toPrecision(3)}`);
     const held = volumes.consensus[i];
     parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
@@ -63,7 +63,7 @@
 
   function name(plane, fixed) {
     const [number, count] = [state.at[fixed] + scan.origin[fixed] + 1, scan.whole[fixed]];
-    const text = `slice ${number} of ${count}, ${position(fixed)}`;
+    const text = `slice ${number} of ${count}, ${position(fixed)} mm`;
     find(`#${plane}-said`).textContent = text;
     const slider = find(`#${plane}-slider`);
     slider.value = state.at[fixed];
@@ -83,6 +83,7 @@
       shown.forEach((plane) => slices.draw(find(`#${plane}`), PLANES[plane], options));
       shown.forEach((plane) => name(plane, PLANES[plane].fixed));
       find("#where").textContent = told();
+      if (find("#none-outlined")) find("#none-outlined").hidden = options.raters.some(Boolean);
       find("#opacity-said").textContent = `${find("#opacity").value} %`;
       if (scan.image) {
         for (const one of ["window", "level"]) {
@@ -164,9 +165,6 @@
       });
     }
     root.querySelectorAll("input").forEach((box) => box.addEventListener("input", show));
-    root.querySelectorAll("[data-rater]").forEach((box, rater) => {
-      box.parentElement.querySelector(".swatch").style.color = scan.colours[rater % scan.colours.length];
-    });
     root.querySelectorAll("[data-all]").forEach((button) => button.addEventListener("click", () => {
       root.querySelectorAll("[data-rater]").forEach((box) => { box.checked = button.dataset.all === "on"; });
       show();
@@ -174,6 +172,7 @@
     find("#closer").addEventListener("click", () => zoomBy(2));
     find("#farther").addEventListener("click", () => zoomBy(0.5));
     if (scan.places.length) {
+      find("#place").value = state.place;
       find("#place").addEventListener("change", (event) => visit(Number(event.target.value)));
       find("#next").addEventListener("click", () => visit(state.place + 1));
       find("#previous").addEventListener("click", () => visit(state.place - 1));

@@ -1,0 +1,196 @@
+"""Pages of all commands in headless Chromium: room is used, names break at their joints, fingers find the switches."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+
+from ..cohort.files import GLOB, make_cohort
+from ..command import run_here
+from .browsing import MARKS, READY, opened
+from .common import MASKS, case_in, fused
+
+pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+pytestmark = MARKS
+PAGES = ("many", "labels", "evaluate", "raters", "agreement", "cohort")
+MANY = 15
+
+# Of each table that scrolls: whether all of it would have had room in the page, which is as wide as its card.
+CUT = """[...document.querySelectorAll(".scroll")].filter((box) => {
+  const card = box.closest(".card"), style = getComputedStyle(card);
+  const room = document.querySelector("main").clientWidth - 2 * parseFloat(getComputedStyle(document.querySelector("main")).paddingLeft)
+    - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 2;
+  return box.scrollWidth > box.clientWidth && box.scrollWidth <= room;
+}).map((box) => box.getAttribute("aria-label"))"""
+# What stands on either side of each break of a line inside a name or a hash.
+BREAKS = """[...document.querySelectorAll("td.wrap, th.wrap, td.hash")].flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const found = [], range = document.createRange();
+  let before = null, text = "";
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    for (let i = 0; i < node.length; i++) {
+      if (/\\s/.test(node.data[i])) { before = null; text += " "; continue; }
+      range.setStart(node, i); range.setEnd(node, i + 1);
+      const top = range.getBoundingClientRect().top;
+      if (before !== null && top > before + 4) found.push([cell.className.includes("hash") ? "hash" : "name", text]);
+      [before, text] = [top, text + node.data[i]];
+    }
+  }
+  return found;
+})"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of each command: of 15 raters with long names, the last of whom is the first again."""
+    here = tmp_path_factory.mktemp("pages")
+    case_in(here)
+    paths = [here / f"ManualSegmentation_{i + 1}.nii.gz" for i in range(MANY)]
+    for i, path in enumerate(paths):
+        turn, which = divmod(i % (MANY - 1), len(MASKS))
+        mask = nib.load(here / MASKS[which])
+        nib.save(nib.Nifti1Image(np.roll(np.asanyarray(mask.dataobj), turn, axis=0), mask.affine), path)
+    options = {"image": here / "flair.nii.gz", "method": "staple"}
+    fused(here, paths=paths, report=here / "many.html", **options)
+    maps = []
+    for i in range(7):
+        data = np.asanyarray(nib.load(paths[i]).dataobj).astype(np.uint8)
+        maps.append(here / f"map{i}.nii.gz")
+        data[data.shape[0] // 2 :] *= 2
+        nib.save(nib.Nifti1Image(data, np.eye(4)), maps[-1])
+    fused(here, paths=maps, labels="all", mask=None, report=here / "labels.html")
+    flair = ("--image", "flair.nii.gz")
+    for words in (
+        ("evaluate", paths[1].name, paths[2].name, "--report", "evaluate.html", *flair),
+        ("evaluate", paths[0].name, *(one.name for one in paths[1:]), "--report", "raters.html", *flair),
+        ("agreement", *(one.name for one in paths), "--report", "agreement.html", *flair),
+    ):
+        done = run_here(here, *words)
+        assert done.returncode == 0, done.stderr
+    make_cohort(here / "in", 4)
+    fastfuse.fuse_cohort(
+        here / "in", here / "out", glob=GLOB, method="staple", replicates=5, report=here / "cohort.html"
+    )
+    return here
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("name", PAGES)
+def test_room_is_used_and_names_break_at_their_joints(
+    browser: Any, pages: Path, name: str, width: int
+) -> None:
+    for one in opened(browser, pages, f"{name}.html", viewport={"width": width, "height": 800}):
+        assert one.page.evaluate(CUT) == []
+        assert (
+            one.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            == 0
+        )
+        for kind, before in one.page.evaluate(BREAKS):
+            if kind == "hash":
+                assert len(before) in ((16, 32, 48) if width < 640 else (32,)), before
+            else:
+                assert re.search(r"[/_-]$", before), (kind, before)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_fingers_find_all_controls(browser: Any, pages: Path, name: str) -> None:
+    """44 px where the pointer is coarse; a checkbox itself at least 24, and its label, which is clicked as well, 44."""
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    for one in opened(browser, pages, f"{name}.html", **phone):
+        if name != "cohort":
+            one.page.wait_for_selector(READY, timeout=20_000)
+        sizes = one.page.evaluate(
+            """[...document.querySelectorAll("button, select, input, label.check, nav a")]
+            .filter((one) => one.offsetParent).map((one) => [one.outerHTML.slice(0, 60), one.type === "checkbox",
+              one.getBoundingClientRect().width, one.getBoundingClientRect().height])"""
+        )
+        assert len(sizes) > 3
+        small = [line for line in sizes if min(line[2:]) < (24 if line[1] else 44) - 0.01]
+        assert small == []
+
+
+def test_of_many_raters_the_page_says_that_no_outline_is_shown(browser: Any, pages: Path) -> None:
+    for one in opened(browser, pages, "many.html"):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        assert "of 15 raters all are off" in one.text("#none-outlined")
+        one.page.click("[data-rater='3']")
+        one.settle()
+        assert one.page.is_hidden("#none-outlined")
+        one.page.click("[data-all='off']")
+        one.settle()
+        assert one.page.is_visible("#none-outlined")
+
+
+def test_beyond_seven_raters_lines_have_dashes(browser: Any, pages: Path) -> None:
+    """Raters 1 and 8 have one colour; of the dashed line there is less. The mask of both is the first's."""
+    images = pytest.importorskip("PIL.Image")
+    shutil.copy(pages / "ManualSegmentation_1.nii.gz", pages / "again.nii.gz")
+    paths = [pages / f"ManualSegmentation_{i}.nii.gz" for i in (1, 2, 3, 4, 5, 6, 7)]
+    fused(pages, paths=[*paths, pages / "again.nii.gz"], method="majority", report=pages / "eight.html")
+    for one in opened(browser, pages, "eight.html", viewport={"width": 1400, "height": 900}):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        for switch in ("#consensus-on", "#edge-on", "#cross-on", "[data-all='off']"):
+            one.page.click(switch)
+        drawn = []
+        for rater in (0, 7):
+            one.page.click(f"[data-rater='{rater}']")
+            png = base64.b64decode(one.picture("sagittal").partition("base64,")[2])
+            pixels = np.asarray(images.open(io.BytesIO(png)).convert("RGB")).astype(int)
+            yellow = (pixels[..., 0] > 180) & (pixels[..., 1] > 150) & (pixels[..., 2] < 110)
+            drawn.append(int(np.count_nonzero(yellow)))
+            one.page.click(f"[data-rater='{rater}']")
+        assert drawn[0] > 50
+        assert 0.3 * drawn[0] < drawn[1] < 0.85 * drawn[0]
+
+
+@pytest.mark.parametrize("name", ["evaluate", "agreement", "raters", "many", "labels"])
+def test_show_moves_the_viewer_to_what_the_row_says(browser: Any, pages: Path, name: str) -> None:
+    for one in opened(browser, pages, f"{name}.html"):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        section = "#lesions" if name == "evaluate" else "#places"
+        rows = one.page.query_selector_all(f"{section} tbody tr")
+        assert rows
+        for k, row in list(enumerate(rows))[:3][::-1]:
+            cells = row.inner_text().split("\t")
+            (at,) = [cell for cell in cells if re.fullmatch(r"[RL] [\d.]+, [AP] [\d.]+, [SI] [\d.]+", cell)]
+            row.query_selector("button").click()
+            one.settle()
+            assert cells[0].strip() == str(k + 1)
+            assert one.page.input_value("#place") == str(k)
+            assert one.text("#where").startswith(f"{at} mm")
+            assert at in one.page.inner_text(f"#place option[value='{k}']")
+
+
+def test_it_starts_at_the_largest_lesion_that_is_missed_or_false(browser: Any, pages: Path) -> None:
+    for one in opened(browser, pages, "evaluate.html"):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        kinds = [row.split("\t")[1] for row in one.page.inner_text("#lesions tbody").splitlines()]
+        first = next(k for k, kind in enumerate(kinds) if kind != "found")
+        assert one.page.input_value("#place") == str(first)
+        assert f"It starts at lesion {first + 1}, {kinds[first]}" in one.text("#slices")
+        one.page.focus("#axial")
+        one.page.keyboard.press("n")
+        one.settle()
+        assert one.page.input_value("#place") == str((first + 1) % len(kinds))
+
+
+@pytest.mark.parametrize("name", ["evaluate", "agreement", "raters"])
+def test_an_image_lies_below_the_marks(browser: Any, pages: Path, name: str) -> None:
+    for one in opened(browser, pages, f"{name}.html"):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        assert " · image " in one.text("#where")
+        before = one.picture("axial")
+        one.page.focus("#level")
+        one.page.keyboard.press("Home")
+        assert one.picture("axial") != before
