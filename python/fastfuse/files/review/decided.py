@@ -19,7 +19,7 @@ from ..job import Inputs
 from .answers import Decisions, read_decisions
 from .lesions import Lesion, Marked, centre_mm, painted
 from .places import MarkedLabels, Place, centre_of_place, painted_labels
-from .words import LabelWords
+from .words import LabelWords, told_apart
 
 ROUNDED_MM = 0.2  # places are written to 0.1
 
@@ -94,7 +94,8 @@ def decided_labels_in(
     )
     chosen = [(places[number], code) for number, code in sorted(decisions.lesions.items())]
     volume = painted_labels(chosen, marked.labels, marked.votes[0].shape)
-    told = [_told_of_labels(place, code, marked, words, names, inputs) for place, code in chosen]
+    called_so = told_apart(names)
+    told = [_told_of_labels(place, code, marked, words, called_so, inputs) for place, code in chosen]
     values, counts = np.unique(volume[volume != OPEN], return_counts=True)
     voxels = {
         words.of(marked.labels.index(value)): count
