@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.fusion.fit.remarks import remarks_on_fit
 
 from ..border.draws import SPACING, Drawn, contours
 from .draws import flips
@@ -209,3 +210,20 @@ def test_auto_counts_copies_once(drawn: Drawn) -> None:
                 fastfuse.fuse(some, "auto", **options) for some in (masks, [*masks, masks[0], masks[1]])
             )
         assert (alone.method, alone.own_fit.used) == (copied.method, copied.own_fit.used)
+
+
+def test_by_rates_of_many_cases_it_says_whether_the_rates_or_the_model_are_others(drawn: Drawn) -> None:
+    rates = fastfuse.estimate(fastfuse.tabulate(flips(7)[1]), "staple", prior="estimate")
+    unlike = rates.apply(flips(7, 1, prevalence=0.2, sensitivity=0.5, specificity=0.9)[1])
+    (told,) = remarks_on_fit(unlike, pooled=True)
+    assert "STAPLE with its prior estimated, by the rates that the cases share, expects" in told
+    assert (
+        "by itself STAPLE with its prior estimated fits this case: the raters' rates are others here" in told
+    )
+    contoured = rates.apply(drawn.masks, mask=drawn.brain)
+    (told,) = remarks_on_fit(contoured, pooled=True)
+    assert "STAPLE with three classes fits this case better, by" in told
+    border = fastfuse.estimate(fastfuse.tabulate(drawn.masks[::-1], mask=drawn.brain), "border-staple")
+    by_levels = border.apply(drawn.masks, mask=drawn.brain, spacing_mm=SPACING)
+    for one in remarks_on_fit(by_levels, pooled=True):
+        assert "method='border-staple'" not in one  # which was used

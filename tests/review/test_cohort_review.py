@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -227,6 +228,7 @@ def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:
 
 
 def test_the_command(cohort: Path) -> None:
+    pytest.importorskip("jinja2")
     told = ran(cohort, "review", "out", "-o", "r.csv", columns=200)
     assert told.returncode == 0, told.stderr
     assert "12 lesions, 9 listed." in told.stdout
@@ -234,10 +236,25 @@ def test_the_command(cohort: Path) -> None:
     assert "case" in next(line for line in told.stdout.splitlines() if "posterior" in line)
     first = rows_of(cohort / "r.csv")[0]
     answer(cohort / "r.csv", {(first["case"].removeprefix("'"), first["lesion"]): "no"})
-    words = ["--glob", GLOB, "--method", "staple", "--replicates", "5", "--decisions", "r.csv"]
+    words = [
+        "--glob",
+        GLOB,
+        "--method",
+        "staple",
+        "--replicates",
+        "5",
+        "--decisions",
+        "r.csv",
+        "--report",
+        "r.html",
+    ]
     made = ran(cohort, "cohort", "fuse", "in", "--out", "out", *words)
     assert made.returncode == 0, made.stderr
     assert "3 cases: 1 fused, 2 left as they were" in " ".join(made.stdout.split())
+    assert "Decided by r.csv: 1 case." in made.stdout
+    page = (cohort / "r.html").read_text()
+    assert "decided by a reviewer" in page
+    assert hashlib.sha256((cohort / "r.csv").read_bytes()).hexdigest() in page
     as_json = json.loads(ran(cohort, "review", "out/cohort.json", "-o", "s.csv", "--json").stdout)
     assert {one["case"] for one in as_json["lesions"]} == {"=p1", "p2", "p3"}
     empty = ran(cohort, "review", "in", "-o", "t.csv")

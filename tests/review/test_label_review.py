@@ -286,3 +286,26 @@ def test_places_that_overlap_are_one(tmp_path: Path) -> None:
     volumes = sorted(round(one.ml / VOXEL_ML) for one in found.lesions)
     assert volumes == [8, 12 * 16]
     assert sorted(one.number for one in found.lesions) == [1, 2]
+
+
+def test_a_rater_who_is_given_twice_is_told_twice(maps: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastfuse.FusionWarning)
+        paths = [maps / name for name in [*RATERS, RATERS[3]]]
+        fastfuse.fuse_files(paths, maps / "twice.nii.gz", labels="all")
+    found = review_files(maps / "twice.nii.gz", maps / "r.csv")
+    assert {one.looked for one in found.lesions} == {5}
+    assert all(len(one.says) == 5 for one in found.lesions)
+    assert "map 3.nii.gz (2)" in (maps / "r.csv").read_text()
+
+
+def test_a_page_of_raters_who_are_given_twice(maps: Path) -> None:
+    pytest.importorskip("jinja2")
+    files = [*RATERS, RATERS[3]]
+    assert ran(maps, "fuse", *files, "--labels", "all", "-o", "two.nii.gz").returncode == 0
+    assert ran(maps, "review", "two.nii.gz", "-o", "r.csv").returncode == 0
+    decide(maps / "r.csv", {rows_of(maps / "r.csv")[0]["lesion"]: "2"})
+    words = ["--labels", "all", "--decisions", "r.csv", "-o", "d.nii.gz", "--report", "d.html"]
+    made = ran(maps, "fuse", *files, *words)
+    assert made.returncode == 0, made.stderr
+    assert "who says what" in (maps / "d.html").read_text()

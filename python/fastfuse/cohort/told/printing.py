@@ -31,6 +31,9 @@ def print_cohort(facts: Facts, out: Path, bids: Path | None = None) -> None:
         said.append(
             f"{plural(len(doubtful), 'case')} with warnings: see {out / 'cohort.json'}, or the case's own .json"
         )
+    if "decisions" in facts:
+        decided = facts["decisions"]
+        said.append(f"Decided by {Path(decided['file']).name}: {plural(len(decided['cases']), 'case')}.")
     beside = [str(one) for one in (facts.get("report"), bids) if one is not None]
     said.append(f"wrote into {', and '.join([str(out), *beside])}")
     print_below(console, map(printable, said))

@@ -168,7 +168,7 @@ def _decided(files: Job, inputs: Inputs, asked: AskedLabels, known: Mapping[int,
     """Return what a reviewer decided of the maps; None where nothing is given."""
     if files.decisions is None:
         return None
-    from ..review.decided import decided_labels_in
+    from ..review.decided_labels import decided_labels_in
 
     chosen = checked_labels(asked.labels)
     labels = None if chosen is None else chosen.values

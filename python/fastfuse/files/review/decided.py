@@ -11,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FastfuseError
-from ...fusion.labels.decisions import OPEN
 from ...fusion.native.remembered import voxels_decided
 from ...images.paths import recorded, shown
 from ...images.written.hashes import hash_of
 from ..job import Inputs
 from .answers import Decisions, read_decisions
 from .lesions import Lesion, Marked, centre_mm, painted
-from .places import MarkedLabels, Place, centre_of_place, painted_labels
-from .words import LabelWords
 
 ROUNDED_MM = 0.2  # places are written to 0.1
 
@@ -59,9 +56,9 @@ def decided_in(
     if decisions is None:
         return None
     marked = Marked.of(inputs, label)
-    _check_votes(path, decisions, marked.fingerprint)
+    check_votes(path, decisions, marked.fingerprint)
     lesions = {lesion.number: lesion for lesion in marked.lesions()}
-    _check_numbers(
+    check_numbers(
         path,
         decisions,
         {n: centre_mm(one, marked.affine) for n, one in lesions.items() if n in decisions.lesions},
@@ -70,40 +67,10 @@ def decided_in(
     chosen = [(lesions[number], is_lesion) for number, is_lesion in sorted(decisions.lesions.items())]
     volume = painted(chosen, marked.marks[0].shape)
     told = [_told(lesion, is_lesion, marked, names, inputs) for lesion, is_lesion in chosen]
-    return _decided(path, decisions, volume, told, voxels_decided(volume), alone=case is None)
+    return as_decided(path, decisions, volume, told, voxels_decided(volume), alone=case is None)
 
 
-def decided_labels_in(
-    path: Path,
-    inputs: Inputs,
-    labels: Sequence[int] | None,
-    called: Mapping[int, str],
-    names: Sequence[str],
-    case: str | None = None,
-) -> Decided | None:
-    """Return the same of label maps; ``labels``: all, None for those that occur; ``called``: what some are called."""
-    marked = MarkedLabels.of(inputs, labels)
-    words = LabelWords(marked.labels, called)
-    decisions = read_decisions(path, case, words.code)
-    if decisions is None:
-        return None
-    _check_votes(path, decisions, marked.fingerprint)
-    places = {place.number: place for place in marked.places()}
-    _check_numbers(
-        path, decisions, {n: centre_of_place(one, marked.affine) for n, one in places.items()}, len(places)
-    )
-    chosen = [(places[number], code) for number, code in sorted(decisions.lesions.items())]
-    volume = painted_labels(chosen, marked.labels, marked.votes[0].shape)
-    told = [_told_of_labels(place, code, marked, words, names, inputs) for place, code in chosen]
-    values, counts = np.unique(volume[volume != OPEN], return_counts=True)
-    voxels = {
-        words.of(marked.labels.index(value)): count
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True)
-    }
-    return _decided(path, decisions, volume, told, voxels, alone=case is None)
-
-
-def _decided(
+def as_decided(
     path: Path,
     decisions: Decisions,
     volume: NDArray[Any],
@@ -112,6 +79,7 @@ def _decided(
     *,
     alone: bool,
 ) -> Decided:
+    """Return decisions with what the sidecar says of them; ``alone``: the list is of this case only."""
     facts = {
         "file": recorded(path),
         "sha256": hash_of(path),
@@ -131,34 +99,18 @@ def _told(
         "lesion": lesion.number,
         "decision": "yes" if is_lesion else "no",
         "ras_mm": [round(side, 1) for side in centre_mm(lesion, marked.affine)],
-        "ml": _ml(lesion.inside, inputs),
+        "ml": ml_of(lesion.inside, inputs),
         "marked_by": [name for name, marks in zip(names, lesion.marked, strict=True) if marks],
         "looked": int(np.count_nonzero(lesion.looked)),
     }
 
 
-def _told_of_labels(
-    place: Place, code: int, marked: MarkedLabels, words: LabelWords, names: Sequence[str], inputs: Inputs
-) -> dict[str, Any]:
-    """Return the same of a place of label maps."""
-    return {
-        "lesion": place.number,
-        "decision": words.of(code),
-        "label": marked.labels[code],
-        "ras_mm": [round(side, 1) for side in centre_of_place(place, marked.affine)],
-        "ml": _ml(place.inside, inputs),
-        "says": {
-            name: words.of(says) for name, says in zip(names, place.said, strict=True) if says is not None
-        },
-        "looked": place.looked,
-    }
-
-
-def _ml(inside: NDArray[np.bool_], inputs: Inputs) -> float:
+def ml_of(inside: NDArray[np.bool_], inputs: Inputs) -> float:
+    """Return the volume of voxels as the sidecar has it."""
     return round(int(np.count_nonzero(inside)) * inputs.grid.voxel_mm3 / 1000, 6)
 
 
-def _check_votes(path: Path, decisions: Decisions, fingerprint: str) -> None:
+def check_votes(path: Path, decisions: Decisions, fingerprint: str) -> None:
     """Refuse a list of other votes."""
     if decisions.votes != fingerprint:
         raise FastfuseError(
@@ -167,7 +119,7 @@ def _check_votes(path: Path, decisions: Decisions, fingerprint: str) -> None:
         )
 
 
-def _check_numbers(
+def check_numbers(
     path: Path, decisions: Decisions, centres: Mapping[int, tuple[float, ...]], count: int
 ) -> None:
     """Refuse numbers that there are none of, and those that are another's."""

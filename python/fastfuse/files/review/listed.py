@@ -14,7 +14,7 @@ from ..facts import mask_told
 from .lesions import Lesion, Marked, centre_mm
 from .places import MISSING, Codes, MarkedLabels, Place, centre_of_place
 from .sheet import Contested, ContestedLabels
-from .words import LabelWords
+from .words import LabelWords, told_apart
 
 Facts = Mapping[str, Any]
 
@@ -127,6 +127,7 @@ def listed_labels(
 ) -> Listed:
     """Return the places of label maps; ``fusion`` is the consensus."""
     before = {one["lesion"]: one["decision"] for one in _decided_before(facts)}
+    names = told_apart(names)
     held, places = _codes_in(fusion.label(), marked.labels), marked.places()
     by_label: dict[int, list[Place]] = {}
     for place in places:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import FastfuseError
 from ...fusion.labels.declared import AskedLabels
 from ...fusion.options import Options
@@ -283,7 +285,7 @@ def places_of(
     fusion = fused_ready(
         replace(ready, options=replace(ready.options, decisions=volume)), method, asked, fuse
     )[0]
-    if (fusion.label() != read(image).data).any():
+    if not np.array_equal(fusion.label(), read(image).data):
         raise FastfuseError(f"{shown(image)}: is not what its files give now: fuse them anew")
     say("listing places")
     words = LabelWords(labels, {one["label"]: one["name"] for one in facts["labels"]})

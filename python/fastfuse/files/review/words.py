@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from ...inputs.names import enumerated
 
 
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Return raters' names with a number behind those that are there already, as of a file that is given twice."""
+    found: list[str] = []
+    for name in names:
+        times = 1 + sum(one == name or one.startswith(f"{name} (") for one in found)
+        found.append(name if times == 1 else f"{name} ({times})")
+    return found
+
+
 @dataclass(frozen=True)
 class LabelWords:
     """Labels, and what some of them are called."""

@@ -79,9 +79,10 @@ def _of_one_case(source: Source) -> str:
     fits = fits_of(rows, (STAPLE, source.rival), threads=source.threads, most_steps=FEW_STEPS)
     fit = Fit(rows.observed, {"shared": used, **fits}, None, rows.marked, rows.distinct)
     best = str(fit.best)
-    if best == STAPLE and farthest(rows.observed, fits[STAPLE].expected, rows.marked) is None:
-        return "by itself STAPLE fits this case: the raters were unlike themselves here (deviations.csv)"
-    if best in ("shared", STAPLE):
+    same = best in (STAPLE, source.name)  # which was used, by other rates
+    if same and farthest(rows.observed, fits[best].expected, rows.marked) is None:
+        return f"by itself {_model(best)} fits this case: the raters' rates are others here"
+    if same or best == "shared":
         return "none of the models here fits it: look at the raters"
     gain = fit.price("shared") - fit.price(best)
     return f"{_model(best)} fits this case better, by {gain:.2g} nats a marked voxel: {_remedy(best, source)}"

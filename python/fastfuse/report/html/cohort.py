@@ -87,6 +87,8 @@ def _tiles(facts: Facts, names: Sequence[str]) -> list[tuple[str, str]]:
         ("fused in this run", str(len(facts["fused"]))),
         ("left as they were", str(len(facts["skipped"]))),
     ]
+    if "decisions" in facts:
+        found.append(("decided by a reviewer", plural(len(facts["decisions"]["cases"]), "case")))
     if estimate is not None:
         ending = "" if estimate["converged"] else ", not converged"
         found += [
@@ -252,6 +254,8 @@ def _made(facts: Facts, method: str) -> list[tables.Table]:
 
 def _files_of(facts: Facts) -> Iterator[File]:
     """Yield the files that each case was made of, and those that were written for it."""
+    if "decisions" in facts:
+        yield File("decisions", facts["decisions"]["file"], facts["decisions"]["sha256"])
     written = facts.get("outputs", {})
     for case, files in facts.get("inputs", {}).items():
         for one in files:

@@ -168,7 +168,7 @@ def _who(one: Facts, numbers: Mapping[str, str]) -> str:
         return f"{len(one['marked_by'])} of {one['looked']}: {who}"
     said: dict[str, list[str]] = {}
     for name, label in one["says"].items():
-        said.setdefault(label, []).append(numbers[name])
+        said.setdefault(label, []).append(numbers.get(name, name))
     return "; ".join(f"{label}: {', '.join(names)}" for label, names in said.items())
 
 
