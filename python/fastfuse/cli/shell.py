@@ -18,6 +18,7 @@ from ..inputs.names import enumerated, quoted
 from ..report import terminal as report
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
+from .process.lean import end_lean
 from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
@@ -67,6 +68,8 @@ def main(*, ends: bool = False) -> None:
         end_log(code)
     if ends and code in (INTERRUPTED, TERMINATED) and _others_at_work():
         os._exit(code)  # readers still wait for a library; temporary files are gone already
+    if ends:
+        end_lean()
     sys.exit(code)
 
 

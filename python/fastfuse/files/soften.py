@@ -151,9 +151,9 @@ def _soften_all(
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
+    from ..images.formats.endings import NIFTI_SUFFIXES
     from ..images.grids.common import Common, as_read
     from ..images.image import region_of, without_effect
-    from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
     from ..images.structures import check_any_named
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
 import threading
@@ -292,6 +291,8 @@ def _copy(path: Path, to: Path) -> None:
     try:
         os.link(path, to)
     except OSError:
+        import shutil
+
         shutil.copy2(path, to)
 
 

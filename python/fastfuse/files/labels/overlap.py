@@ -16,8 +16,8 @@ from ...fusion.labels.overlap import Overlapping, check_overlapping, in_given_or
 from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
 from ...fusion.result import DiceRule, Fusion, check_label_cut, check_ties
+from ...images.formats.endings import NIFTI_SUFFIXES
 from ...images.formats.segments import plain
-from ...images.nifti import NIFTI_SUFFIXES
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import as_path, as_paths, listed_paths, needed_path, recorded, shown
 from ...images.placing import Placing

@@ -22,7 +22,6 @@ from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, si
 from .segments import Segment, absent, filled_axes, one_image
 from .slicer import segments_of, with_colours
 
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16
 
 TYPES = {
