@@ -153,23 +153,27 @@ class Outlets(Origins):
         self,
         path: PathLike,
         *,
+        raters: Any = None,
         like: Any = None,
         save_label: PathLike | None = None,
         cut: Cut = 0.5,
         ties: Ties = "foreground",
         overwrite: bool = False,
     ) -> None:
-        """Write the consensus as NIfTI, with the sidecar that ``fastfuse fuse`` writes: all files, or none.
+        """Write the consensus and the sidecar as ``fastfuse fuse`` writes them: all files, or none.
 
         Parameters
         ----------
         path : path
-            The probability (.nii or .nii.gz), float32. The sidecar has the same name with .json: method, options, grid, each
-            rater's performance, prior, iterations, log-likelihood, warnings.
+            The probability, as NIfTI (.nii, .nii.gz; float32) or DICOM (.dcm); or the mask, the raters' counts and what each rater marks, as
+            segments (.seg.nrrd). The sidecar has the same name with .json: method, options, grid, each rater's performance, prior,
+            iterations, log-likelihood, warnings.
+        raters : as of the fusion, optional
+            The votes, as in :meth:`report`: segments hold them.
         like : image or path, optional
             Whose grid the file gets, as in :meth:`to_nifti`.
         save_label : path, optional
-            Also write the mask ``probability >= cut`` as uint8.
+            Also write the mask ``probability >= cut``, as NIfTI (uint8) or segments.
         cut, ties
             Of that mask, as in :meth:`label`.
         overwrite : bool, default False
@@ -180,10 +184,17 @@ class Outlets(Origins):
         OutputError
             Naming the file that must not, or cannot, be written. No existing file is touched before all are complete.
         ValueError, GridError
-            As :meth:`to_nifti`.
+            As :meth:`to_nifti`; of segments as :meth:`report`, if the votes are gone or others.
         """
         import_module(FILES).save(
-            self, path, like=like, save_label=save_label, cut=cut, ties=ties, overwrite=overwrite
+            self,
+            path,
+            raters=raters,
+            like=like,
+            save_label=save_label,
+            cut=cut,
+            ties=ties,
+            overwrite=overwrite,
         )
 
     def report(
