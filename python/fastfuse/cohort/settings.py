@@ -86,6 +86,7 @@ class Settings:
         check_choice(self.priors, "priors", ("auto", "own", "shared"))
         check_choice(self.mask, "mask", ("auto", "none"))
         check_flag(self.save_label, "save_label")
+        check_flag(self.soften, "soften")
         prior: Any = self.options.prior
         if not isinstance(prior, (str, float, int, tuple, list, dict)) or (
             isinstance(prior, str) and prior not in ("mean", "estimate")

@@ -19,6 +19,7 @@ from ...images.reading import read
 from ...images.sidecar import sidecar_path
 from ...images.written.endings import OF_CONSENSUS
 from ...images.written.hashes import hash_of
+from ...inputs.checks import check_flag
 from ..facts import mask_told
 from ..job import vote_job
 from ..rerun import call_kept_in
@@ -100,7 +101,7 @@ def review_files(
     FastfuseError, ImageError, OutputError
         Naming the file: a sidecar without a recipe, inputs that have changed, a consensus that is no probability of masks.
     """
-    say = progress or (lambda _: None)
+    say, everything = progress or (lambda _: None), check_flag(everything, "everything")
     named, csv_file = needed_path(consensus, "consensus"), needed_path(output, "output")
     points = as_path(markups, "markups")
     facts, recipe, given = call_kept_in(named, as_path(inputs, "inputs"), but=("decisions",))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...inputs.checks import check_flag
 from ...inputs.names import quoted
 from .kind import OF_FILES, Kind, in_memory
 
@@ -25,7 +26,14 @@ FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.html.notebook"
 
 
 def taken_cut(cut: Cut | None, ties: Ties | None, *, label: bool) -> tuple[Cut, Ties]:
-    """Return the cut and ties of a mask; refuse those that are given beside a probability."""
+    """Return the cut and ties of a mask; refuse those that are given beside a probability.
+
+    Raises
+    ------
+    TypeError
+        If ``label`` is neither True nor False.
+    """
+    check_flag(label, "label")
     for name, value in (("cut", cut), ("ties", ties)):
         if value is not None and not label:
             raise ValueError(

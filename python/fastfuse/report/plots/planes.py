@@ -18,6 +18,7 @@ from ...fusion.native.kind import in_memory
 from ...fusion.native.marks import marks_for
 from ...fusion.result import Fusion
 from ...images.image import ras_axes
+from ...inputs.checks import check_flag
 from ..colours import BARS_MM, OUTLINES
 from ..html.disputes import places_of
 from ..html.scan import Pictures
@@ -143,6 +144,7 @@ def slices(
     """
     check_given(fusion, "slices", Fusion, LabelFusion, called="fusion")
     check_axes(ax)
+    check_flag(legend, "legend")
     alone = ax is None
     listed = called(names_of(fusion, names), IN_LEGEND)
     codes = codes_of(fusion, label, "slices")
