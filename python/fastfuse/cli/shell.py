@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, in_the_shell
 from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated, quoted
@@ -59,7 +59,7 @@ def main(*, ends: bool = False) -> None:
     """
     if COMPLETION in os.environ:
         os.environ["COLUMNS"] = WIDE
-    with hearing(ends=ends) as ear, recording() as written:
+    with in_the_shell(), hearing(ends=ends) as ear, recording() as written:
         try:
             open_streams()
             code = _flushed(_run(ear, written))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..dilation.options import DilationOptions
-from ..errors import CohortError, warn
+from ..errors import CohortError, said, warn
 from ..files.preset import ENTRY as PRESET
 from ..files.preset import PresetName, check_preset, noting_given
 from ..files.report import check_own_report
@@ -274,17 +274,17 @@ class Asked:
     def check(self) -> None:
         """Refuse parts of the work that do not go together."""
         if self.report is not None and self.shard is not None:
-            raise ValueError("report is given: it is of all cases; give it to the step with merge (--merge)")
+            raise CohortError("report is given: it is of all cases; give it to the step with merge (--merge)")
         if self.merge and (self.shard is not None or self.apply):
-            raise ValueError(
+            raise CohortError(
                 "merge is set: it is a step by itself, after all shards; leave shard and apply out"
             )
         if self.apply and self.shard is None:
-            raise ValueError(
+            raise CohortError(
                 "apply is set: it is for a shard; give shard=(i, N) (--shard i/N) too, or leave it out"
             )
         if self.shard is not None and self.settings.pool == "none" and not self.apply:
-            raise ValueError(
+            raise CohortError(
                 "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
             )
         if self.report is not None and self.report.parent.resolve() == self.out.resolve():
@@ -388,7 +388,7 @@ def checked_shard(shard: Any) -> tuple[int, int] | None:
         part, parts = (int(one) for one in shard)
     except (TypeError, ValueError):
         raise ValueError(
-            f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)"
+            said(f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)")
         ) from None
     if not 1 <= part <= parts:
         raise ValueError(f"shard is {part}/{parts}: the part must be from 1 to {parts}")
