@@ -52,7 +52,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, answer: NDArray[np.float32]
 
 
 def run(words: list[str], folder: Path, engine: str = "isal") -> str:
-    environment = {**os.environ, "PYTHONPATH": str(folder / "hidden") if engine == "zlib" else ""}
+    paths = [str(folder / "hidden")] if engine == "zlib" else []
+    if "PYTHONPATH" in os.environ:  # of the package that is imported here
+        paths.append(os.environ["PYTHONPATH"])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=300
     )
@@ -105,7 +108,7 @@ def test_tiny(benchmark: Any, tmp_path: Path) -> None:
     benchmark.pedantic(run, (commands["fuse"], tmp_path), rounds=1)
     benchmark.extra_info |= found | {"aim": 2.2, "ratio": found["fuse"] / found["import numpy"]}
     if not benchmark.disabled:
-        assert SMALL or found["fuse"] <= 3.2 * found["import numpy"]  # the aim is missed; it was 5.4
+        assert SMALL or found["fuse"] <= 2.2 * found["import numpy"]
 
 
 @pytest.mark.benchmark(group="fastfuse cohort fuse, tiny cases, processor time")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 import fastfuse
 from fastfuse.images.reading import read
-from fastfuse.report.plots import draw_consensus
+from fastfuse.report.plots.panels import draw_consensus
 
 
 def main(case: Path, figure: Path) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 
 class FastfuseError(ValueError):
     """Base of the errors about files; unusable arrays raise ValueError or TypeError."""
+
+    def __str__(self) -> str:
+        """Return what is said to who asks: in Python without the shell's options."""
+        return said(super().__str__())
 
 
 class ImageError(FastfuseError):
@@ -103,6 +108,27 @@ _SHELL_FIRST = re.compile(r"--[a-z-]+ \((\w+=\w+)\)")  # --overwrite (overwrite=
 def in_python(message: str) -> str:
     """Return a message without what it says for the shell, which leaves out the other half by itself."""
     return _FOR_SHELL.sub("", _SHELL_FIRST.sub(r"\1", message))
+
+
+class _Audience:
+    """Who reads messages: a user of Python, or of the shell, who gets both halves and leaves out Python's."""
+
+    is_shell = False
+
+
+@contextmanager
+def in_the_shell() -> Iterator[None]:
+    """Let messages keep what they say for the shell, in all threads."""
+    before, _Audience.is_shell = _Audience.is_shell, True
+    try:
+        yield
+    finally:
+        _Audience.is_shell = before
+
+
+def said(message: str) -> str:
+    """Return a message for who reads it: what goes into an error that is none of ours (ValueError, TypeError)."""
+    return message if _Audience.is_shell else in_python(message)
 
 
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:

@@ -103,12 +103,12 @@ def test_a_prediction_just_below_the_usual_cut(folder: Path, value: float, is_sa
 @pytest.mark.parametrize(
     ("value", "remedy"),
     [
-        (np.nan, r"give a mask without such voxels \(--mask\), or fill them"),
+        (np.nan, r"give a mask without such voxels, or fill them"),
         (-0.002, r"clip what interpolation overshot, as by numpy\.clip"),
         (1.004, r"clip what interpolation overshot, as by numpy\.clip"),
         (90, r"scale it, as by prior / 100 or prior / 255"),
         (-7, "mend it: its values go from -7 to 0.2"),
-        (np.inf, r"give a mask without such voxels \(--mask\), or fill them"),
+        (np.inf, r"give a mask without such voxels, or fill them"),
     ],
 )
 def test_what_to_do_about_a_prior(value: float, remedy: str) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from fastfuse.cli.shell import app_of_words
@@ -36,6 +39,13 @@ def test_nibabel_loads_without_pydicom_which_can_be_loaded_later() -> None:
     lean = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel.nifti1\n"
     assert not {"pydicom", "fastfuse.cli.predict"} & loaded_after(lean)
     assert "pydicom" in loaded_after(f"{lean}import pydicom")
+
+
+def test_nibabel_loads_without_scipy_which_can_be_loaded_later() -> None:
+    pytest.importorskip("scipy", reason="needs scipy: pip install '.[evaluate]'")
+    lean = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel.nifti1\n"
+    assert "scipy" not in loaded_after(lean)
+    assert "scipy.ndimage" in loaded_after(f"{lean}import scipy.ndimage")
 
 
 LEAN = "from fastfuse.cli.process.lean import start_lean\nstart_lean()\nimport nibabel\n"
@@ -73,3 +83,36 @@ def test_other_commands_are_not_loaded() -> None:
     typed = "from fastfuse.cli.shell import app_of_words\napp_of_words(['fuse'])"
     assert "fastfuse.cli.fuse" in (loaded := loaded_after(typed))
     assert not {"fastfuse.cli.predict", "fastfuse.cli.evaluate"} & loaded
+
+
+END = """
+import atexit, gc, sys
+from fastfuse.__main__ import main
+atexit.register(lambda: print(*sys.modules, f"frozen={gc.get_freeze_count() > 1000}"))
+main()
+"""
+
+
+def test_a_fuse_of_nifti_loads_what_it_needs_and_ends_without_a_search(tmp_path: Path) -> None:
+    for i in range(2):
+        mask = np.zeros((4, 4, 4), np.uint8)
+        mask[: 2 + i] = 1
+        nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / f"{i}.nii")
+    words = ["fuse", "0.nii", "1.nii", "-o", "out.nii", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", END, *words], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    loaded = set(done.stdout.split())
+    needless = {"typer", "scipy", "statistics", "shutil", "zipfile", "csv"}
+    ours = (
+        "files.bids",
+        "files.review",
+        "files.labels.fuse",
+        "images.nnunet",
+        "report.html",
+    )
+    of_formats = {
+        f"fastfuse.images.formats.{name}" for name in ("dicom", "meta_image", "nrrd", "other", "pictures")
+    }
+    assert loaded & (needless | of_formats | {f"fastfuse.{name}" for name in ours}) == set()
+    assert {"fastfuse.files.fuse", "frozen=True"} <= loaded

@@ -160,11 +160,42 @@ def test_moved_inputs_are_found_below_a_folder(fused: Path) -> None:
     (fused / "in").rename(fused / "elsewhere")
     for folder in ("elsewhere", "elsewhere/masks"):
         made = ran(fused, "rerun", "c.nii.gz", "-o", "again", "--inputs", folder, "--overwrite")
-        assert (made.returncode, made.stdout) == (0, "again/c.nii.gz: the same bytes\n"), made.stderr
+        assert (made.returncode, made.stdout) == (
+            0,
+            "again/c.nii.gz: the same bytes\nagain/c.json: says the same\n",
+        ), made.stderr
 
 
 def test_inputs_are_found_beside_the_result_from_any_folder(fused: Path, whole_case: Path) -> None:
     assert ran(whole_case, "rerun", fused / "c.json", "-o", fused / "again").returncode == 0
+
+
+def test_an_edited_sidecar_is_told_of(fused: Path) -> None:
+    facts = json.loads((fused / "c.json").read_text())
+    facts["options"]["cut"], facts["raters"][0]["dice"] = 0.7, 0.25
+    del facts["converged"]
+    (fused / "c.json").write_text(json.dumps(facts))
+    made = ran(fused, "rerun", "c.json", "-o", "again")
+    assert (made.returncode, made.stdout) == (
+        2,
+        "again/c.nii.gz: the same bytes\nagain/c.json: says otherwise\n",
+    )
+    now = json.loads((fused / "again" / "c.json").read_text())
+    for told in (
+        "options.cut was 0.7, is 0.5",
+        f"raters[0].dice was 0.25, is {now['raters'][0]['dice']!r}",
+        "converged was not told, is True",
+    ):
+        assert told in made.stderr
+    assert "other bytes" not in made.stderr
+    again = ran(fused, "rerun", "c.json", "-o", "again", "--overwrite", "--json")
+    assert (again.returncode, json.loads(again.stdout)["sidecar"]["same"]) == (2, False)
+    facts["fastfuse"] = "0.0.1"  # of which what both tell is compared alone
+    (fused / "c.json").write_text(json.dumps(facts))
+    older = ran(fused, "rerun", "c.json", "-o", "again", "--overwrite")
+    assert "options.cut was 0.7" in older.stderr
+    assert "converged" not in older.stderr
+    assert "made by fastfuse 0.0.1" in older.stderr
 
 
 def test_other_bytes_end_with_2_and_say_what_differs(fused: Path) -> None:
@@ -173,7 +204,7 @@ def test_other_bytes_end_with_2_and_say_what_differs(fused: Path) -> None:
     facts["fastfuse"], facts["recipe"]["gzip"] = "0.0.9", "zlib 1.2"
     (fused / "c.json").write_text(json.dumps(facts))
     made = ran(fused, "rerun", "c.json", "-o", "again")
-    assert (made.returncode, made.stdout) == (2, "again/c.nii.gz: other bytes\n")
+    assert (made.returncode, made.stdout) == (2, "again/c.nii.gz: other bytes\nagain/c.json: says the same\n")
     assert "it was made by fastfuse 0.0.9, now by " in made.stderr
     assert "it was compressed by zlib 1.2, now by " in made.stderr
 

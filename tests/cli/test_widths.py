@@ -64,6 +64,11 @@ def test_no_line_of_the_help_is_wider(tmp_path: Path, command: list[str], column
         re.sub(r" \\\n +", " ", text).partition("Examples:")[2].partition("\n\n")[0] for text in (told, wide)
     ]
     assert examples[0].split("\n") == examples[1].split("\n")  # as the shell reads them, too
+    defaults = [re.findall(r"\[default: [^]]*\]", " ".join(text.split())) for text in (told, wide)]
+    assert defaults[0] == defaults[1]  # no word is cut
+    for section in told.partition("Examples:")[0].split("\n\n"):
+        further = [line for line in section.splitlines() if line.startswith(" " * 12)]
+        assert len({len(line) - len(line.lstrip()) for line in further}) < 2, section
 
 
 @pytest.mark.parametrize("columns", ["0", "00", "-1", "", "abc", "\u00b2", "\u0663", "9" * 5000])

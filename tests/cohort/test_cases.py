@@ -48,7 +48,7 @@ def test_bids(tmp_path: Path) -> None:
     assert (two.name, two.raters, two.mask) == ("sub-02_ses-1", ("net",), None)
     save(tmp_path / "derivatives/other/sub-01/anat/sub-01_desc-bob_mask.nii.gz", EMPTY)
     with pytest.raises(
-        CohortError, match=r"sub-01: two files of rater bob .* say which by a pattern \(--glob\)"
+        CohortError, match=r"sub-01: two files of rater bob .* say which by a pattern or a table"
     ):
         find_cohort(tmp_path)
 

@@ -192,7 +192,7 @@ def test_evidence_needs_an_image_of_every_case(cohort: Path, tmp_path: Path) -> 
     found = fuse(cohort, tmp_path / "out", "one.tsv", method="border-staple", evidence=True)
     assert list(found.failed) == CASES[1:]
     assert (
-        "evidence needs an image, and the case has none: give it in a table (--table)"
+        "evidence needs an image, and the case has none: give it in a table, in the column image"
         in found.failed[CASES[1]]
     )
 

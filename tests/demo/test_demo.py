@@ -105,7 +105,7 @@ def test_report(
 
 def test_existing_case_is_kept(made: tuple[Path, demo.DemoResult]) -> None:
     with pytest.raises(
-        fastfuse.OutputError, match="exists already; choose another folder or pass --overwrite"
+        fastfuse.OutputError, match="exists already; choose another folder or pass overwrite=True"
     ):
         demo.run(made[0], **SMALL)
 

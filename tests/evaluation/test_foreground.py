@@ -69,9 +69,7 @@ def test_the_same_masks(
 @pytest.mark.parametrize(("prediction", "truth"), [(each[0], each[1]) for each in SAME.values()], ids=SAME)
 def test_without_the_options_they_are_refused(prediction: np.ndarray, truth: np.ndarray) -> None:
     """Nothing that needs an option is taken for votes without it; the message names it."""
-    with pytest.raises(
-        ValueError, match=r"(truth_)?(select_label|binarize).*--(truth-)?(select-label|binarize)"
-    ):
+    with pytest.raises(ValueError, match=r"(truth_)?select_label=K or (truth_)?binarize=True"):
         evaluate(prediction, truth)
 
 
@@ -184,8 +182,8 @@ def test_a_networks_region_is_not_a_label_of_its_number(tumour: Path) -> None:
     network, expert = tumour / "case.npz", tumour / "expert.nii"
     for label, held in ((1, "1,2,3"), (2, "2,3")):
         for pair, own in (((network, expert), (label, held)), ((expert, network), (held, label))):
-            remedy = f"--select-label {own[0]} --truth-select-label {own[1]}"
-            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*\({remedy}\)"):
+            remedy = rf"select_label=\[{own[0]}\], truth_select_label=\[{own[1]}\]$"
+            with pytest.raises(fastfuse.ImageError, match=rf"label {label}: .*{remedy}"):
                 evaluate_files(*pair, select_label=label)
             labels, of_truth = (integers(str(one)) for one in own)
             found = evaluate_files(*pair, select_label=labels, truth_select_label=of_truth)
@@ -229,7 +227,7 @@ def test_a_region_whose_labels_are_not_known(tumour: Path, network_is_truth: boo
 def test_an_inner_region_beside_a_mask(tumour: Path) -> None:
     """A mask of 0 and 1 holds no label 2, and is the region all the same where it is called 1."""
     core = save(tumour / "core.nii", (labels_of(regions(1)) > 1).astype(np.uint8), AFFINE_OF_NETWORK)
-    with pytest.raises(fastfuse.ImageError, match=r"\(--select-label 2 --truth-select-label 1\)"):
+    with pytest.raises(fastfuse.ImageError, match=r"select_label=\[2\], truth_select_label=\[1\]$"):
         evaluate_files(tumour / "case.npz", core, select_label=2)
     found = evaluate_files(tumour / "case.npz", core, select_label=2, truth_select_label=1)
     assert found == evaluate_files(tumour / "case.npz", tumour / "expert.nii", select_label=[2, 3])

@@ -87,7 +87,7 @@ def test_not_a_file(tmp_path: Path) -> None:
 
 def test_bad_votes_name_the_file(tmp_path: Path, masks: np.ndarray) -> None:
     paths = [save(tmp_path / "a.nii.gz", masks[0]), save(tmp_path / "b.nii.gz", 4 * masks[1])]
-    with pytest.raises(ValueError, match=r"^b\.nii\.gz holds 4 at voxel .* 0, 4\).*--select-label K"):
+    with pytest.raises(ValueError, match=r"^b\.nii\.gz holds 4 at voxel .* 0, 4\).*select_label=K"):
         fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="staple")
 
 

@@ -92,7 +92,7 @@ def test_one_right_by_each_form(tmp_path: Path, masks: np.ndarray, move: str) ->
         fastfuse.GridError, match="each needs another form, so write the right affine"
     ) as caught:
         fused(tmp_path, files)
-    assert "--use" not in str(caught.value)
+    assert "use=" not in str(caught.value)
 
 
 @quiet
@@ -103,7 +103,7 @@ def test_cropped_and_moved(tmp_path: Path, masks: np.ndarray, move: np.ndarray) 
     expected = fused(tmp_path, files)
     two_forms(files[1], masks[1][:12], AFFINE, move)
     with pytest.raises(
-        fastfuse.GridError, match=r"qform and sform of .*b\.nii lie .* mm apart; say which .*--use qform"
+        fastfuse.GridError, match=r"qform and sform of .*b\.nii lie .* mm apart; say which .*use='qform'"
     ):
         fused(tmp_path, files)
     np.testing.assert_array_equal(fused(tmp_path, files, use="qform"), expected)

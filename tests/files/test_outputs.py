@@ -23,7 +23,10 @@ def test_existing_outputs_are_kept(tmp_path: Path, paths: list[Path]) -> None:
     output, label = tmp_path / "c.nii.gz", tmp_path / "l.nii.gz"
     for existing in (output, label, tmp_path / "c.json"):
         existing.write_bytes(b"precious")
-        with pytest.raises(fastfuse.OutputError, match=rf"{existing.name}: exists already; .*--overwrite"):
+        with pytest.raises(
+            fastfuse.OutputError,
+            match=rf"{existing.name}: exists already; choose another name or pass overwrite=True$",
+        ):
             fastfuse.fuse_files(paths, output, save_label=label)
         assert existing.read_bytes() == b"precious"
         existing.unlink()

@@ -97,7 +97,7 @@ def test_classes_beside_regions(folder: Path) -> None:
     inner = as_classes(VALUES[1])
     for classes in ("classes/case.npz", "classes4.nii"):
         for label, labels in ((1, "1,2,3"), (2, "2,3")):
-            remedy = rf"gives labels .* and .* gives label {label}: name all .*--select-label {labels}\)"
+            remedy = rf"gives labels .* and .* gives label {label}: name all .*select_label=\[{labels}\]$"
             with pytest.raises(ImageError, match=remedy):
                 fused(folder, classes, "regions/case.npz", label=label)
             both = fused(folder, classes, "regions/case.npz", label=[*map(int, labels.split(","))])

@@ -292,8 +292,8 @@ def test_one_rater_of_another_scale_is_not_to_be_mended_for_all(tmp_path: Path) 
     given = [
         save(tmp_path / f"z{at}.nii", one * (100 if at == 1 else 1), AFFINE) for at, one in enumerate(maps)
     ]
-    with pytest.raises(ValueError, match=r"z1\.nii .*--scale auto.*: divide this one by 100") as refused:
+    with pytest.raises(ValueError, match=r"z1\.nii .*scale='auto'.*: divide this one by 100") as refused:
         fastfuse.fuse_files(given, tmp_path / "o.nii", method="majority")
-    assert "--scale 100" not in str(refused.value)
+    assert "scale=100" not in str(refused.value)
     save(given[1], maps[1], AFFINE)
     fastfuse.fuse_files(given, tmp_path / "o.nii", method="majority")

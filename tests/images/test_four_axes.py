@@ -77,7 +77,7 @@ def test_scaled(tmp_path: Path, top: int, scale: Scale) -> None:
         save(tmp_path / f"net{k}.nii", np.round(np.roll(values, k, 0) * top).astype(np.uint8))
         for k in range(2)
     ]
-    with pytest.raises(ImageError, match=r"no probabilities of a network's classes.*--scale 255"):
+    with pytest.raises(ImageError, match=r"no probabilities of a network's classes.*scale=255$"):
         read(paths[0], 1)
     with pytest.warns(FusionWarning, match="axis, of 2"):
         fused = fastfuse.fuse_files(paths, tmp_path / "c.nii", method="majority", select_label=1, scale=scale)
@@ -89,7 +89,7 @@ def test_either_axis(tmp_path: Path) -> None:
     """Three regions, and a volume of three voxels along the first axis."""
     values = np.moveaxis(regions(0, 3, (5, 6, 7)), 0, -1)
     path = save(tmp_path / "net.nii.gz", values)
-    with pytest.raises(ImageError, match=r"either end may hold the channels.*--channel-axis first or last"):
+    with pytest.raises(ImageError, match=r"either end may hold the channels.*channel_axis='first' or 'last'"):
         read(path, 1)
     np.testing.assert_array_equal(read(path, 1, axis="last").data, values[..., 0])
     np.testing.assert_array_equal(read(path, 1, axis="first").data, values[0])

@@ -132,7 +132,9 @@ def test_regions_beside_label_maps(tmp_path: Path) -> None:
     path = save_pair(tmp_path, values, labels_of(values))
     expert = tmp_path / "expert.nii.gz"
     nib.save(nib.Nifti1Image(np.roll(labels_of(values), 1, 0), AFFINE), expert)
-    with pytest.raises(ImageError, match=r"gives labels 2, 3 and .* label 2: name all .*--select-label 2,3"):
+    with pytest.raises(
+        ImageError, match=r"gives labels 2, 3 and .* label 2: name all .*select_label=\[2,3\]"
+    ):
         fastfuse.fuse_files([path, expert], tmp_path / "c.nii.gz", select_label=2)
     with pytest.warns(FusionWarning, match="region 2 of 3 was taken, labels 2, 3 of the segmentation"):
         fused = fastfuse.fuse_files(

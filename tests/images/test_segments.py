@@ -67,7 +67,7 @@ def test_layers_by_label(tmp_path: Path) -> None:
         reading.read(path, wanted=wanted(binarize=True)).data, (LAYERS > 0).any(axis=0)
     )
     with pytest.raises(
-        fastfuse.ImageError, match=r"label 1 stands in layers 0, 1 of overlapping .*--select-segment"
+        fastfuse.ImageError, match=r"label 1 stands in layers 0, 1 of overlapping .*select_segment=NAME"
     ):
         reading.read(path, wanted=wanted(labels=(1,)))
     with pytest.raises(

@@ -89,7 +89,7 @@ def test_further_above_one_is_no_rounding() -> None:
 
 
 def test_staple_names_the_labels() -> None:
-    with pytest.raises(ValueError, match=r"rater 0 holds 2 .*values that occur: 0, 1, 2\).*--select-label K"):
+    with pytest.raises(ValueError, match=r"rater 0 holds 2 .*values that occur: 0, 1, 2\).*select_label=K"):
         fastfuse.staple(with_value(2, rater=0, dtype=np.uint8))
     with pytest.raises(ValueError, match=r"rater 0 holds -1 at voxel"):
         fastfuse.staple(with_value(-1, rater=0, dtype=np.int8))

@@ -99,6 +99,6 @@ def test_a_refusal_without_a_scale(method: Any) -> None:
 def test_auto_of_an_image_beyond_its_scales() -> None:
     image = np.rint(flair(900)).astype(np.int16)
     with pytest.raises(
-        ValueError, match=f"goes up to [0-9]+, and it {LOOKS}: leave it out if so.*--scale 1000"
+        ValueError, match=f"goes up to [0-9]+, and it {LOOKS}: leave it out if so.*scale=1000"
     ):
         fastfuse.fuse([image, image], "majority", scale="auto")

@@ -160,7 +160,7 @@ def test_layers_are_no_label_map(tmp_path: Path) -> None:
     path = seg_nrrd(tmp_path / "a.seg.nrrd", np.ones((2, 3, 3, 3)), [("a", 1, 0), ("b", 1, 1)])
     with pytest.raises(
         fastfuse.ImageError,
-        match=r"2 layers.*to fuse all, each by itself, give overlap=True .*; or save it as one 3-D label map",
+        match=r"2 layers.*to fuse all, each by itself, give overlap=True; or save it as one 3-D label map",
     ):
         fastfuse.fuse_files([path], tmp_path / "o.nii", labels="all")
     with pytest.raises(

@@ -142,11 +142,20 @@ def test_all_files_appear_or_none(tmp_path: Path) -> None:
         fusion.save(tmp_path / "c.nii.gz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.tsv"]
     fusion.save(tmp_path / "c.nii.gz", overwrite=True)
-    with pytest.raises(OutputError, match=r"c\.seg\.nrrd.*fuse_files"):
-        fusion.save(tmp_path / "c.seg.nrrd")
+    with pytest.raises(OutputError, match=r"e\.dcm: .* must end in \.nii or \.nii\.gz or \.seg\.nrrd"):
+        fusion.save(tmp_path / "e.dcm")
     with pytest.raises(ValueError, match="9"):
         fusion.save(tmp_path / "d.nii.gz", save_probability={9: tmp_path / "e.nii"})
     assert not (tmp_path / "d.nii.gz").exists()
+
+
+def test_segments_are_those_of_files(tmp_path: Path) -> None:
+    for i, image in enumerate(images()):
+        nib.save(image, tmp_path / f"r{i}.nii.gz")
+    paths = [tmp_path / f"r{i}.nii.gz" for i in range(len(MAPS))]
+    fastfuse.fuse_files(paths, tmp_path / "a.seg.nrrd", labels=NAMES, method="staple")
+    fastfuse.staple(images(), labels=NAMES).save(tmp_path / "b.seg.nrrd")
+    assert (tmp_path / "b.seg.nrrd").read_bytes() == (tmp_path / "a.seg.nrrd").read_bytes()
 
 
 def test_the_page_is_that_of_label_files(tmp_path: Path) -> None:

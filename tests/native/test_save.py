@@ -80,10 +80,51 @@ def test_all_files_appear_or_none(tmp_path: Path) -> None:
         fusion.save(tmp_path / "c.nii.gz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.json"]
     fusion.save(tmp_path / "c.nii.gz", overwrite=True)
-    with pytest.raises(OutputError, match=r"c\.seg\.nrrd.*fuse_files"):
-        fusion.save(tmp_path / "c.seg.nrrd")
+    with pytest.raises(OutputError, match=r"c\.mha.*\.nii or \.nii\.gz or \.seg\.nrrd or \.dcm"):
+        fusion.save(tmp_path / "c.mha")
     with pytest.raises(OutputError, match="two outputs"):
         fusion.save(tmp_path / "d.nii.gz", save_label=tmp_path / "d.nii.gz")
+
+
+def called(folder: Path, masks: list[np.ndarray]) -> dict[str, Any]:
+    return {"paths": saved(masks, folder), "names": [f"rater {i}" for i in range(len(masks))]}
+
+
+@pytest.mark.parametrize("inside", [None, np.indices(MASKS[0].shape)[0] > 0], ids=["everywhere", "in a mask"])
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".dcm", ".nii"])
+def test_every_format_is_that_of_files(tmp_path: Path, ending: str, inside: np.ndarray | None) -> None:
+    if ending == ".dcm":
+        pytest.importorskip("pydicom", reason="needs pydicom: pip install '.[dicom]'")
+    mask = None if inside is None else nib.Nifti1Image(np.uint8(inside), AFFINE)
+    if mask is not None:
+        nib.save(mask, tmp_path / "mask.nii")
+    files: dict[str, Any] = {} if mask is None else {"mask": tmp_path / "mask.nii"}
+    theirs, ours, label = (tmp_path / f"{name}{ending}" for name in ("a", "b", "c"))
+    fastfuse.fuse_files(**called(tmp_path, MASKS), output=theirs, method="staple", roi="all", **files)
+    held = images(MASKS)
+    fusion = fastfuse.staple(held, roi="all", **({} if mask is None else {"mask": mask}))
+    fusion.save(ours)
+    assert ours.read_bytes() == theirs.read_bytes()
+    if ending == ".seg.nrrd":
+        fusion.save(tmp_path / "d.nii", save_label=label)
+        assert label.read_bytes() == theirs.read_bytes()
+
+
+def test_segments_need_the_votes_and_the_mask(tmp_path: Path) -> None:
+    held, mask = images(MASKS), nib.Nifti1Image(np.ones(MASKS[0].shape, np.uint8), AFFINE)
+    fusion, within = fastfuse.staple(held), fastfuse.staple(held, mask=mask)
+    fusion.save(tmp_path / "a.seg.nrrd")
+    del mask
+    with pytest.raises(ValueError, match="the mask, or where raters looked"):
+        within.save(tmp_path / "b.seg.nrrd")
+    held.clear()
+    with pytest.raises(ValueError, match=r"no longer in memory.*raters=\.\.\."):
+        fusion.save(tmp_path / "b.seg.nrrd")
+    with pytest.raises(ValueError, match="those of rater 1"):
+        fusion.save(tmp_path / "b.seg.nrrd", raters=images([MASKS[1], MASKS[0], *MASKS[2:]]))
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("b")] == []
+    fusion.save(tmp_path / "b.seg.nrrd", raters=images(MASKS))
+    assert (tmp_path / "b.seg.nrrd").read_bytes() == (tmp_path / "a.seg.nrrd").read_bytes()
 
 
 def test_the_page_shows_raters_as_long_as_they_are_held(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_without_jinja2_the_extra_is_named(tmp_path: Path) -> None:
     case_in(tmp_path)
     with (
         mock.patch.dict(sys.modules, {"jinja2": None}),
-        pytest.raises(FastfuseError, match=r"a report \(--report\) needs jinja2: pip install '\.\[report\]'"),
+        pytest.raises(FastfuseError, match=r"a report needs jinja2: pip install '\.\[report\]'"),
     ):
         fused(tmp_path)
     assert not (tmp_path / "consensus.nii.gz").exists()

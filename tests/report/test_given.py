@@ -15,14 +15,14 @@ from fastfuse.errors import OutputError
 
 pytest.importorskip("matplotlib")
 from fastfuse import plots
+from fastfuse.report.plots.diagrams import raters_by_cases
+from fastfuse.report.plots.panels import draw_consensus, draw_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 MASKS = [np.zeros((6, 6, 6), np.uint8) for _ in range(3)]
 for k, one in enumerate(MASKS):
     one[1:4, 1:4, k : k + 3] = 1
-FIGURES = sorted(
-    set(plots.__all__) - {"draw_consensus", "draw_labels", "raters_by_cases", "save", "reliability"}
-)
+FIGURES = sorted(set(plots.__all__) - {"save", "reliability"})
 TAKES = {
     "agreement": "an Agreement or a Fusion, as of fastfuse.agreement(masks)",
     "confusion": "a LabelFusion or a LabelEstimate",
@@ -31,9 +31,9 @@ TAKES = {
     "fit": "a Fusion or an Estimate",
     "histogram": "a Fusion, as of fastfuse.staple(masks)",
     "intervals": "a Fusion or an Estimate",
-    "rates": "a Fusion or an Estimate",
+    "rates": "a Fusion, an Estimate, a LabelFusion or a LabelEstimate",
     "scores": "an Evaluation, as of fastfuse.evaluate(mask, truth)",
-    "slices": "a Fusion, as of fastfuse.staple(masks)",
+    "slices": "a Fusion or a LabelFusion",
     "uncertainty": "a Fusion or a LabelFusion",
 }
 WRONG = {
@@ -69,8 +69,10 @@ def test_results_of_another_figure_are_refused() -> None:
     with pytest.raises(ValueError, match="found is empty"):
         plots.convergence({})
     labels = fastfuse.staple(MASKS, labels="all")
-    with pytest.raises(TypeError, match=r"found is a LabelFusion: plots.rates .*; plots.confusion"):
-        plots.rates(labels)  # type: ignore[arg-type]
+    with pytest.raises(
+        TypeError, match=r"found is a LabelFusion: plots.intervals .*; plots.confusion, .*plots.rates"
+    ):
+        plots.intervals(labels)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", sorted({*FIGURES, "reliability"}))
@@ -109,6 +111,60 @@ def test_convergence_takes_label_maps() -> None:
     np.testing.assert_array_equal(plots.convergence(fusion).lines[0].get_ydata(), trace[trace > 0])
 
 
+@pytest.mark.parametrize("of", ["fusion", "estimate"])
+def test_rates_of_the_label_of_a_mask_are_those_of_the_mask(of: str) -> None:
+    options: dict[str, Any] = {"prior": "estimate"}
+    if of == "fusion":
+        maps, masks = fastfuse.staple(MASKS, labels="all", **options), fastfuse.staple(MASKS, **options)
+    else:
+        tables = fastfuse.tabulate(MASKS, labels="all"), fastfuse.tabulate(MASKS)
+        maps, masks = (fastfuse.estimate(one, "staple", **options) for one in tables)
+    drawn, expected = plots.rates(maps, label=1), plots.rates(masks)
+    for line, other in zip(drawn.lines, expected.lines, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), other.get_xydata(), atol=1e-4)
+        assert line.get_label() == other.get_label()
+
+
+def test_rates_of_labels_together_are_shares_of_the_consensus() -> None:
+    rng = np.random.default_rng(4)
+    truth = np.kron(rng.integers(0, 4, (6, 6, 6)), np.ones((3, 3, 3), int))
+    maps = [np.where(rng.random(truth.shape) < 0.8, truth, rng.integers(0, 4, truth.shape)) for _ in range(5)]
+    names = {0: "none", 1: "a", 2: "b", 3: "c"}
+    fusion = fastfuse.staple(maps, labels=names, prior="estimate", tol=1e-10, performance_prior=None)
+    inside = fusion.probability(["a", "c"]).astype(float)
+    for line, given in zip(plots.rates(fusion, label=["a", "c"]).lines, maps, strict=True):
+        gives = np.isin(given, [1, 3])
+        specificity = (1 - inside)[~gives].sum() / (1 - inside).sum()
+        expected = [[specificity, inside[gives].sum() / inside.sum()]]
+        np.testing.assert_allclose(line.get_xydata(), expected, atol=1e-4)
+
+
+def test_slices_of_a_label_are_those_of_its_masks() -> None:
+    maps = [mask * 2 + np.roll(mask, 2, 0) for mask in MASKS]
+    fusion = fastfuse.staple(maps, labels="all")
+    drawn = plots.slices(fusion, label=2, at=(2, 2, 3))
+    masks = [np.uint8(one == 2) for one in maps]
+    of_masks = fastfuse.staple(masks)
+    expected = plots.slices(of_masks, at=(2, 2, 3))
+    seen = [one[:, :, 3] >= 0.5 for one in (fusion.probability(2), of_masks.probability)]
+    first = [2 * bool(one.any()) for one in seen]  # of the consensus: two lines
+    ours, theirs = (ax.collections[at:] for ax, at in zip((drawn, expected), first, strict=True))
+    assert len(ours) == sum(bool(mask[:, :, 3].any()) for mask in masks) > 0
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.get_segments(), other.get_segments())
+
+
+def test_a_label_is_asked_for_where_there_are_labels() -> None:
+    labels, masks = fastfuse.staple(MASKS, labels={0: "none", 1: "core"}), fastfuse.staple(MASKS)
+    for figure in (plots.rates, plots.slices):
+        with pytest.raises(ValueError, match=r"label is not given: plots\..* draws one label.*none, core"):
+            figure(labels)
+        with pytest.raises(ValueError, match="label is 'liver'"):
+            figure(labels, label="liver")
+        with pytest.raises(ValueError, match="label is 1, and this is a fusion of masks"):
+            figure(masks, label=1)
+
+
 def test_uncertainty_takes_label_maps() -> None:
     maps = [mask * 2 + np.roll(mask, 2, 0) for mask in MASKS]
     fusion = fastfuse.majority_vote(maps, labels="all")
@@ -129,13 +185,9 @@ def writers(folder: Path) -> dict[str, Any]:
         "agreement": lambda path, **more: plots.agreement(path, fastfuse.agreement(MASKS), **more),
         "confusion": lambda path, **more: plots.confusion(path, labels, **more),
         "reliability": lambda path, **more: plots.reliability(path, curve, **more),
-        "raters_by_cases": lambda path, **more: plots.raters_by_cases(
-            path, ["a"], ["c"], np.ones((1, 1)), **more
-        ),
-        "draw_labels": lambda path, **more: plots.draw_labels(
-            path, {"a": MASKS[0]}, {1: "red"}, {1: "x"}, **more
-        ),
-        "draw_consensus": lambda path, **more: plots.draw_consensus(
+        "raters_by_cases": lambda path, **more: raters_by_cases(path, ["a"], ["c"], np.ones((1, 1)), **more),
+        "draw_labels": lambda path, **more: draw_labels(path, {"a": MASKS[0]}, {1: "red"}, {1: "x"}, **more),
+        "draw_consensus": lambda path, **more: draw_consensus(
             path, np.ones((6, 6, 6)), {"a": MASKS[0]}, ("a", MASKS[0] * 0.3), {"a": zero + 0.5}, **more
         ),
     }
@@ -147,7 +199,11 @@ def test_existing_files_are_kept_unless_asked(tmp_path: Path) -> None:
         name for name in plots.__all__ if "overwrite" in inspect.signature(getattr(plots, name)).parameters
     }
     found = writers(tmp_path)
-    assert known == set(found)
+    assert known == set(found) - {
+        "raters_by_cases",
+        "draw_labels",
+        "draw_consensus",
+    }  # which are not the public's
     for name, write in found.items():
         path = tmp_path / f"{name}.png"
         path.write_bytes(b"mine")

@@ -323,7 +323,7 @@ def test_raters_keep_inside_fuzzy_borders(made: demo_cohort.CohortResult) -> Non
 
 def test_existing_cohort_is_kept(made: demo_cohort.CohortResult, tmp_path: Path) -> None:
     with pytest.raises(
-        fastfuse.OutputError, match="exists already; choose another folder or pass --overwrite"
+        fastfuse.OutputError, match="exists already; choose another folder or pass overwrite=True"
     ):
         demo_cohort.make_cohort(made.directory, per_center=1, spacing_mm=COARSE_MM)
     current_case(tmp_path, "Center_01", "Patient_01")

@@ -163,6 +163,35 @@ def test_a_consensus_of_segments_is_fused_again(raters, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.probability, segments(tmp_path / "x.seg.nrrd")["consensus"])
 
 
+def test_of_a_file_of_ours_the_consensus_is_taken_unless_another_is_named(raters, tmp_path: Path) -> None:
+    ours = tmp_path / "x.seg.nrrd"
+    fused(raters, ours)
+    with pytest.warns(
+        fastfuse.FusionWarning, match="x.seg.nrrd: fastfuse wrote it: its segment 'consensus' was taken"
+    ):
+        found = fastfuse.evaluate_files(ours, raters[0])
+    mask = segments(ours)["consensus"] != 0
+    truth = np.asarray(nib.load(raters[0]).dataobj) != 0
+    assert found.dice == 2 * np.sum(mask & truth) / (np.sum(mask) + np.sum(truth))
+    with pytest.warns(fastfuse.FusionWarning, match="names no segments"):
+        named = fastfuse.evaluate_files(ours, raters[0], select_segment="rater0.nii.gz")
+    assert named.dice == 1
+    with pytest.warns(fastfuse.FusionWarning) as told:
+        fastfuse.fuse_files([ours, *raters], tmp_path / "again.nii", method="staple", prior="estimate")
+    assert any(
+        "x.seg.nrrd is a consensus that fastfuse wrote, not a rater's" in str(one.message) for one in told
+    )
+
+
+def test_of_somebody_else_s_file_nothing_is_taken_for_the_consensus(raters, tmp_path: Path) -> None:
+    fused(raters, tmp_path / "x.seg.nrrd")
+    foreign = tmp_path / "y.seg.nrrd"
+    head, _, voxels = (tmp_path / "x.seg.nrrd").read_bytes().partition(b"\n\n")
+    foreign.write_bytes(head.replace(b"\nfastfuse:=consensus", b"") + b"\n\n" + voxels)
+    with pytest.raises(fastfuse.ImageError, match="5 layers of overlapping segments"):
+        fastfuse.evaluate_files(foreign, raters[0])
+
+
 def test_nobody_marks_anything(tmp_path: Path) -> None:
     paths = [tmp_path / f"r{i}.nii" for i in range(2)]
     for path in paths:

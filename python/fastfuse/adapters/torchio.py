@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import lacking
 from ..fusion.registry import MethodOnVotes
 from ..fusion.result import DiceRule, Ties
+from ..inputs.checks import check_flag
 from .common import check_fusing, fused
 
 try:
@@ -82,7 +83,8 @@ class FuseRaters(Transform):
         self.raters, self.output = list(raters), output
         self.method, self.options = method, options
         self.image, self.mask = image, mask
-        self.label, self.cut, self.ties, self.missing_ok = label, cut, ties, missing_ok
+        self.label, self.cut, self.ties = label, cut, ties
+        self.missing_ok = check_flag(missing_ok, "missing_ok")
         self.args_names = [
             "raters", "output", "method", "image", "mask", "label", "cut", "ties", "missing_ok", "options",
         ]  # fmt: skip

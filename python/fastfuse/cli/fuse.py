@@ -220,7 +220,6 @@ def fuse(
     **options: Any,
 ) -> None:
     """Fuse masks, or soft votes in [0, 1], into one consensus probability; or label maps into one."""
-    from ..files.bids.write import entities_for, write_derivatives
     from ..files.fuse import fuse_files
     from ..images.outputs import together
     from ..images.sidecar import read_sidecar, sidecar_path
@@ -242,8 +241,8 @@ def fuse(
     ]
     written = [path for path in outputs if path is not None]
     fuse_any: Any = fuse_files
-    entities = entities_for(
-        bids, raters, bids_case, output, _method_known(options["method"], preset),
+    derive = _derived(
+        bids, bids_case, raters, output, _method_known(options["method"], preset),
         overlap=options["overlap"], of_labels=of_labels, overwrite=overwrite,
     )  # fmt: skip
     with warnings_as_lines():
@@ -273,11 +272,31 @@ def fuse(
                 **placing_of(grid, resample, use),
                 **set_by(context, preset, values_of(options)),
             )
-            if entities is not None and bids is not None:
-                written += write_derivatives(bids, output, entities, overwrite=overwrite)
+            written += derive()
         facts = read_sidecar(output)
         show = _printing(of_labels=of_labels, of_structures=options["overlap"])
         answer(lambda: facts, lambda: show(facts, written))
+
+
+def _derived(
+    folder: Path | None,
+    case: str | None,
+    raters: list[Path],
+    output: Path,
+    method: str | None,
+    *,
+    overwrite: bool,
+    **kind: bool,
+) -> Callable[[], list[Path]]:
+    """Check for which case BIDS's derivatives are asked, and return what writes them, and what was written."""
+    if folder is None and case is None:
+        return list
+    from ..files.bids.write import entities_for, write_derivatives
+
+    entities = entities_for(folder, raters, case, output, method, overwrite=overwrite, **kind)
+    if folder is None or entities is None:
+        return list
+    return lambda: write_derivatives(folder, output, entities, overwrite=overwrite)
 
 
 def _method_known(method: Enum | None, preset: object) -> str | None:

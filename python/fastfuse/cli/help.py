@@ -101,7 +101,8 @@ def _section(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iterato
     column = min(HEADS, max(len(head) for head, _ in rows) + 4)
     for head, meaning in rows:
         heads = _broken(head, width - 2)
-        lines = [line.replace("\u00a0", " ") for line in _filled(_unbroken(meaning), max(width - column, 20))]
+        room = max(width - column, 20)
+        lines = [line.replace("\u00a0", " ") for line in _filled(_unbroken(meaning, room), room)]
         if len(heads[-1]) + 4 <= column:
             heads[-1] = f"  {heads[-1]}".ljust(column) + lines.pop(0)
         else:
@@ -161,9 +162,13 @@ def _meaning(one: Any) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _unbroken(text: str) -> str:
-    """Keep a default and its bracket on one line, by spaces at which no line is broken."""
-    return re.sub(r"\[default: .*\]$", lambda found: found[0].replace(" ", "\u00a0"), text)
+def _unbroken(text: str, width: int) -> str:
+    """Keep a default and its bracket on one line that holds them, by spaces at which no line is broken."""
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0].replace(" ", "\u00a0") if len(found[0]) <= width else found[0]
+
+    return re.sub(r"\[default: .*\]$", kept, text)
 
 
 def _default(one: Any) -> str:

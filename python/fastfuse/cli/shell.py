@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FastfuseError
+from ..errors import FastfuseError, in_the_shell
 from ..images.outputs import recording
 from ..images.paths import shown
 from ..inputs.names import enumerated, quoted
 from ..report import terminal as report
 from .common import Interrupted, manner
 from .flags import typed_names, with_typed_values
+from .process.lean import end_lean
 from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
@@ -58,7 +59,7 @@ def main(*, ends: bool = False) -> None:
     """
     if COMPLETION in os.environ:
         os.environ["COLUMNS"] = WIDE
-    with hearing(ends=ends) as ear, recording() as written:
+    with in_the_shell(), hearing(ends=ends) as ear, recording() as written:
         try:
             open_streams()
             code = _flushed(_run(ear, written))
@@ -67,6 +68,8 @@ def main(*, ends: bool = False) -> None:
         end_log(code)
     if ends and code in (INTERRUPTED, TERMINATED) and _others_at_work():
         os._exit(code)  # readers still wait for a library; temporary files are gone already
+    if ends:
+        end_lean()
     sys.exit(code)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import CohortError, said
 from ..files.report import check_own_report
 from ..fusion.backends.decisions import check_decisions
 from ..images.outputs import make_folder
@@ -41,23 +42,23 @@ class Asked:
     def check(self) -> None:
         """Refuse parts of the work that do not go together."""
         if self.report is not None and self.shard is not None:
-            raise ValueError("report is given: it is of all cases; give it to the step with merge (--merge)")
+            raise CohortError("report is given: it is of all cases; give it to the step with merge (--merge)")
         if self.merge and (self.shard is not None or self.apply):
-            raise ValueError(
+            raise CohortError(
                 "merge is set: it is a step by itself, after all shards; leave shard and apply out"
             )
         if self.apply and self.shard is None:
-            raise ValueError(
+            raise CohortError(
                 "apply is set: it is for a shard; give shard=(i, N) (--shard i/N) too, or leave it out"
             )
         if self.shard is not None and self.settings.pool == "none" and not self.apply:
-            raise ValueError(
+            raise CohortError(
                 "pool is 'none': a shard has no tables to share; give apply (--apply) too, and every shard fuses its cases"
             )
         if self.decisions is not None and not self.settings.of_labels:
             check_decisions(self.settings.method_row, self.settings.fusion_options, ())
         if self.decisions is not None and (self.merge or (self.shard is not None and not self.apply)):
-            raise ValueError(
+            raise CohortError(
                 "decisions are given: they are for the step that writes consensuses; give them with apply (--apply)"
             )
         if self.report is not None and self.report.parent.resolve() == self.out.resolve():
@@ -86,7 +87,7 @@ def checked_shard(shard: Any) -> tuple[int, int] | None:
         part, parts = (int(one) for one in shard)
     except (TypeError, ValueError):
         raise ValueError(
-            f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)"
+            said(f"shard is {shard!r}: give (i, N), the i-th of N parts, as (1, 8) (--shard 1/8)")
         ) from None
     if not 1 <= part <= parts:
         raise ValueError(f"shard is {part}/{parts}: the part must be from 1 to {parts}")

@@ -243,7 +243,8 @@ def fuse_cohort(
     )  # fmt: skip
     asked = Asked(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
-        table=as_path(table, "table"), split=split, shard=checked_shard(shard), merge=merge, apply=apply, refresh=refresh,
+        table=as_path(table, "table"), split=split, shard=checked_shard(shard),
+        merge=check_flag(merge, "merge"), apply=check_flag(apply, "apply"), refresh=check_flag(refresh, "refresh"),
         keep_index=check_flag(keep_index, "keep_index"), report=as_path(report, "report"),
         decisions=as_path(decisions, "decisions"),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CohortError
+from ..errors import CohortError, said
 from ..files.job import Inputs, Job
 from ..files.labels.fuse import check_given
 from ..files.labels.job import LabelJob, label_job
@@ -86,6 +86,7 @@ class Settings:
         check_choice(self.priors, "priors", ("auto", "own", "shared"))
         check_choice(self.mask, "mask", ("auto", "none"))
         check_flag(self.save_label, "save_label")
+        check_flag(self.soften, "soften")
         prior: Any = self.options.prior
         if not isinstance(prior, (str, float, int, tuple, list, dict)) or (
             isinstance(prior, str) and prior not in ("mean", "estimate")
@@ -101,8 +102,10 @@ class Settings:
                 )
         if self.method_row.chooses and self.pools:
             raise ValueError(
-                "method is 'auto': cases that share rates are fused by one method; name it, or let each case choose by "
-                "pool='none' (--pool none)"
+                said(
+                    "method is 'auto': cases that share rates are fused by one method; name it, or let each case choose by "
+                    "pool='none' (--pool none)"
+                )
             )
         if self.knows is not None and not all(isinstance(name, str) for name in dict(self.knows)):
             raise ValueError(

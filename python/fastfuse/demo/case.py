@@ -23,7 +23,7 @@ from ..fusion.votes import Votes
 from ..images.outputs import Outputs, together
 from ..images.paths import needed_path, shown
 from ..inputs.checks import check_choice
-from ..report.plots import draw_consensus
+from ..report.plots.panels import draw_consensus
 from . import phantom
 from .files import add_volumes, case_files, check_free, mask_path, paths_of_case
 

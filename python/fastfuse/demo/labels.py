@@ -22,7 +22,7 @@ from ..images.image import Image
 from ..images.outputs import Outputs, make_folder, together
 from ..images.paths import needed_path, shown
 from ..images.written.nifti import nifti_bytes
-from ..report.plots import draw_labels
+from ..report.plots.panels import draw_labels
 from . import organs
 from .organs import COLOURS, NAMES, RATERS, UNKNOWN, LabelCase
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .. import _core
+from ..errors import said
 from ..inputs.arrays import (
     Array,
     as_array,
@@ -129,7 +130,7 @@ class Guide:
         try:
             found = self._dilate(mask, axes, values)
         except _core.BadInput as bad:
-            raise ValueError(self._explain(bad.args, mask, name, axes)) from None
+            raise ValueError(said(self._explain(bad.args, mask, name, axes))) from None
         cuts = np.array(found["cut"], dtype=np.float64)
         marked, ring = found["mask_voxels"], found["ring_voxels"]
         return SoftMask(

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
 
+from ..errors import said
 from ..inputs.checks import check_choice, check_count, check_flag, check_number, check_spacing
 
 Threshold: TypeAlias = Literal["adaptive", "exact"] | float
@@ -81,11 +82,15 @@ class Dilation:
         """Refuse options that others make useless."""
         if self.radius_mm is not None and self.iterations != Dilation.iterations:
             raise ValueError(
-                f"iterations is {self.iterations}: radius_mm (--ring-radius-mm) says which voxels are candidates; leave one of both out"
+                said(
+                    f"iterations is {self.iterations}: radius_mm (--ring-radius-mm) says which voxels are candidates; leave one of both out"
+                )
             )
         if not isinstance(self.threshold, str) and self.size != Dilation.size:
             raise ValueError(
-                f"size is {self.size:g}: a threshold (--ring-threshold) that is an intensity makes rings of any size; leave one of both out"
+                said(
+                    f"size is {self.size:g}: a threshold (--ring-threshold) that is an intensity makes rings of any size; leave one of both out"
+                )
             )
 
     @property

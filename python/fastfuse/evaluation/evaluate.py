@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import warn
+from ..errors import said, warn
 from ..inputs.arrays import as_array, first_wrong, transposed
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
@@ -331,11 +331,15 @@ def marked_in(
         broken = wrong & ~np.isfinite(values)
         if broken.any():
             raise ValueError(
-                f"{first_wrong(values, broken, name)}: values must be finite; replace it, as by numpy.nan_to_num, or leave "
-                "such voxels out by a mask (--mask)"
+                said(
+                    f"{first_wrong(values, broken, name)}: values must be finite; replace it, as by numpy.nan_to_num, or leave "
+                    "such voxels out by a mask (--mask)"
+                )
             )
         raise ValueError(
-            f"{first_wrong(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
+            said(
+                f"{first_wrong(values, wrong, name)}: a mask holds 0 and 1, a probability lies in [0, 1]; {advice}"
+            )
         )
     marked = np.asarray(values >= cut)
     return marked if inside is None else marked & inside

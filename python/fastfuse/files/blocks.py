@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import warn
+from ..errors import said, warn
 from ..fusion.backends.found import CoreTable
 from ..fusion.fit.remarks import remarks_on_fit
 from ..fusion.options import Options
@@ -121,7 +121,9 @@ def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None
     for what, is_given in given.items():
         if is_given:
             raise ValueError(
-                f"max_memory is given: files are read slab by slab, and {what} needs whole images: {LEAVE_OUT}"
+                said(
+                    f"max_memory is given: files are read slab by slab, and {what} needs whole images: {LEAVE_OUT}"
+                )
             )
 
 

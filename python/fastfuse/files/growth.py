@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..dilation.options import Dilation, DilationOptions
+from ..errors import said
 from ..fusion.declared import either, switch
 from ..fusion.options import Options
 from ..fusion.pipeline import Fuse
@@ -38,14 +39,14 @@ def growth_of(
     grows = soften or method.grows
     if grows and image is None:
         what = "soften" if soften else method.name
-        raise ValueError(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on")
+        raise ValueError(said(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on"))
     if not grows and ((image is not None and not method.of_levels) or dilation):
         given = "image" if image is not None else "options of a dilation"
         remedies = [] if dilation else ["choose border-staple"]
         if method.votes == "soft" and not method.chooses and not method.of_levels:
             remedies = [f"add soften ({switch('soften')})", *remedies]
         remedies.append("choose dilated-staple")
-        raise ValueError(f"{given} given, but nothing grows: {either(remedies)}")
+        raise ValueError(said(f"{given} given, but nothing grows: {either(remedies)}"))
     if not grows:
         return None
     from .soften import dilation_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -336,9 +336,14 @@ def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:
 
 def counts_of(inputs: Inputs, label: int | None) -> NDArray[Any]:
     """Count the raters who mark each voxel."""
-    most = np.iinfo(np.uint8).max
-    kind = np.uint8 if len(inputs.votes) <= most else np.uint16
-    counts: NDArray[Any] = np.zeros_like(inputs.votes[0], dtype=kind)
-    for marked in marked_by_each(inputs, label):
+    return counts_of_marks(marked_by_each(inputs, label), len(inputs.votes))
+
+
+def counts_of_marks(marks: Iterable[NDArray[np.bool_]], raters: int) -> NDArray[Any]:
+    """Count the marks of each voxel, in the smallest type that holds the number of raters."""
+    kind = np.uint8 if raters <= np.iinfo(np.uint8).max else np.uint16
+    left = iter(marks)
+    counts: NDArray[Any] = next(left).astype(kind)
+    for marked in left:
         np.add(counts, marked, out=counts)
     return counts

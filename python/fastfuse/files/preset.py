@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from ..errors import GridError
+from ..errors import GridError, said
 from ..fusion.backends.devices import place_of
 from ..fusion.option_checks import OF_TWO_CLASSES
 from ..fusion.options import BY_NAME, Options
@@ -89,8 +89,10 @@ def check_preset(preset: Any, labels: object) -> Preset | None:
     """Return the preset; refuse it for label maps."""
     if preset is not None and labels is not None:
         raise ValueError(
-            f"preset is {preset.name!r}, and labels are given: it is for one structure; leave it out, or fuse one label by "
-            "select_label=K (--select-label K)"
+            said(
+                f"preset is {preset.name!r}, and labels are given: it is for one structure; leave it out, or fuse one label by "
+                "select_label=K (--select-label K)"
+            )
         )
     return cast("Preset | None", preset)
 

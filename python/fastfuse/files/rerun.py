@@ -1,9 +1,9 @@
-"""Makes a result again by the recipe that its sidecar keeps, and tells whether it is the same to the byte."""
+"""Makes a result again by the recipe that its sidecar keeps, and tells whether both say the same, outputs to the byte."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from .recipe import FUNCTIONS, from_json
 from .soften import soften_files
 
 MOST_NAMES = 5  # of files, in one message
+OF_MAKER = ("fastfuse", "recipe")  # what a sidecar says of who made it, and how
+OF_PLACE = ("name", "warnings")  # where inputs that lie elsewhere may be called otherwise
 MAKERS: Mapping[str, Callable[..., Any]] = {"fuse_files": fuse_files, "soften_files": soften_files}
 
 
@@ -45,15 +47,28 @@ class Remade:
 
 @dataclass(frozen=True)
 class Rerun:
-    """Outputs that were made again, and what may explain that some differ."""
+    """A result that was made again.
+
+    Attributes
+    ----------
+    outputs : tuple of Remade
+    sidecar : Path
+        The JSON that was written now.
+    otherwise : tuple of str
+        What the JSON of the first time says otherwise, with both values.
+    reasons : tuple of str
+        What may explain that something differs.
+    """
 
     outputs: tuple[Remade, ...]
+    sidecar: Path
+    otherwise: tuple[str, ...]
     reasons: tuple[str, ...]
 
     @property
     def same(self) -> bool:
-        """Whether all bytes are those of the first time."""
-        return all(one.same for one in self.outputs)
+        """Whether all bytes are those of the first time, and the JSON says the same."""
+        return all(one.same for one in self.outputs) and not self.otherwise
 
 
 def rerun(
@@ -99,7 +114,10 @@ def rerun(
     makers[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
     outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
     now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
-    return Rerun(tuple(now), tuple(_reasons(facts, recipe)))
+    beside = sidecar_path(Path(given["output"]))
+    return Rerun(
+        tuple(now), beside, tuple(_otherwise(facts, json_of(beside))), tuple(_reasons(facts, recipe))
+    )
 
 
 def call_kept_in(
@@ -222,3 +240,49 @@ def _reasons(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
         for name in now
         if was[name] != now[name]
     ]
+
+
+def _otherwise(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """Yield what two sidecars of one result say otherwise, but for where inputs lie, and who made it.
+
+    Of another version's sidecar only what both tell is compared.
+    """
+    moved = _inputs_of(was) != _inputs_of(now)
+    of_both = was.get("fastfuse") != now.get("fastfuse")
+    first, second = (_told_of_result(facts, OF_PLACE if moved else ()) for facts in (was, now))
+    for where in [*first, *(one for one in second if one not in first)]:
+        if of_both and not (where in first and where in second):
+            continue
+        values = [_in_words(where, facts) for facts in (first, second)]
+        if values[0] != values[1]:
+            yield f"{where} was {values[0]}, is {values[1]}"
+
+
+def _inputs_of(facts: Mapping[str, Any]) -> list[str]:
+    return [one["file"] for one in facts["recipe"]["inputs"]]
+
+
+def _told_of_result(facts: Mapping[str, Any], but: Sequence[str]) -> dict[str, Any]:
+    """Return each value with its place, such as raters[0].dice; files by their names alone."""
+    names = sorted(_inputs_of(facts), key=len, reverse=True)
+
+    def walk(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, dict) and value:
+            for key, one in value.items():
+                if key not in but:
+                    yield from walk(one, f"{where}.{key}" if where else key)
+        elif isinstance(value, list) and value:
+            for place, one in enumerate(value):
+                yield from walk(one, f"{where}[{place}]")
+        elif isinstance(value, str):
+            for name in names:
+                value = value.replace(name, Path(name).name)
+            yield where, value
+        else:
+            yield where, value
+
+    return dict(walk({key: one for key, one in facts.items() if key not in OF_MAKER}, ""))
+
+
+def _in_words(where: str, facts: Mapping[str, Any]) -> str:
+    return quoted(facts[where]) if where in facts else "not told"

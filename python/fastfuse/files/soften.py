@@ -13,7 +13,7 @@ from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_ri
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
-from ..errors import OutputError, warn
+from ..errors import OutputError, said, warn
 from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, make_folder
 from ..images.paths import PathLike, as_path, as_paths, names_of, needed_path, recorded, short_names, shown
@@ -151,9 +151,9 @@ def _soften_all(
     *,
     overwrite: bool,
 ) -> list[SoftMask]:
+    from ..images.formats.endings import NIFTI_SUFFIXES
     from ..images.grids.common import Common, as_read
     from ..images.image import region_of, without_effect
-    from ..images.nifti import NIFTI_SUFFIXES
     from ..images.reading import reading
     from ..images.structures import check_any_named
 
@@ -325,10 +325,10 @@ def result_paths(
 ) -> tuple[Path | None, list[Path]]:
     """Return the folder that must be there, if it is named, and what each soft mask is called."""
     if (output is None) == (out_dir is None):
-        raise ValueError("give output (-o) for one mask, or out_dir (--out-dir) for any number")
+        raise ValueError(said("give output (-o) for one mask, or out_dir (--out-dir) for any number"))
     if output is not None:
         if len(masks) > 1:
-            raise ValueError(f"{len(masks)} masks, but one output: give out_dir (--out-dir) instead")
+            raise ValueError(said(f"{len(masks)} masks, but one output: give out_dir (--out-dir) instead"))
         return None, [output]
     folder = Path(str(out_dir))
     if folder.exists() and not folder.is_dir():

@@ -30,10 +30,10 @@ from .misfits import misfit_remarks
 from .native.facts import with_facts
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
-from .review.decided import Decided, decided_in
 
 if TYPE_CHECKING:
     from ..fusion.fit.choice import Choice
+    from .review.decided import Decided
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,8 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     )  # fmt: skip
     decided = None
     if job.decisions is not None:
+        from .review.decided import decided_in
+
         decided = decided_in(job.decisions, inputs, options.core_label, job.names, job.case)
     if decided is not None:
         votes = replace(votes, decisions=decided.volume)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dilation.margin import within_margin
+from ..errors import said
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, name_of, named_raters, with_frames
 from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings, checked_decisions
@@ -274,8 +275,10 @@ def _as_present(present: Any, given: Raters, shape: tuple[int, ...]) -> list[Arr
     listed = list(present)
     if len(listed) != given.count:
         raise ValueError(
-            f"present has {len(listed)} {'entry' if len(listed) == 1 else 'entries'} for {counted(given.count, 'rater')}: give one for each, None "
-            f"({switch('present')} -) for a rater who looked everywhere"
+            said(
+                f"present has {len(listed)} {'entry' if len(listed) == 1 else 'entries'} for {counted(given.count, 'rater')}: give one for each, None "
+                f"({switch('present')} -) for a rater who looked everywhere"
+            )
         )
     return [
         None if listed[i] is None else as_companion(listed[i], f"present of {name}", shape)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import warn
+from ..errors import said, warn
 from ..inputs.checks import Labels, Scale
 from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..inputs.names import counted
@@ -24,7 +24,7 @@ from .fit.result import Fit, Tested
 from .fit.source import Source
 from .intervals import Intervals
 from .masses.table import MassTable, check_takes_masses
-from .messages import ALL_ABOVE
+from .messages import SOFT_VOTES
 from .native.remembered import with_origin
 from .option_checks import NO_INTERVALS, is_map
 from .options import (
@@ -353,10 +353,8 @@ def check_table(table: VoteTable, method: Method, options: Options) -> None:
     fractional = np.argwhere((table.patterns > 0) & (table.patterns < 1))
     if method.votes == "binary" and len(fractional):
         row, rater = fractional[0]
-        raise ValueError(
-            f"{table.names[rater]}: holds the vote {table.patterns[row, rater]:.3g}, and {method.name} takes votes 0 and 1: soft "
-            f"votes are for soft-staple and simplified-soft-staple; {ALL_ABOVE}, and threshold=0.5 (--threshold 0.5) what is at least that"
-        )
+        held = f"holds the vote {table.patterns[row, rater]:.3g}, and {method.name} takes votes 0 and 1"
+        raise ValueError(said(f"{table.names[rater]}: {held}: {SOFT_VOTES}"))
 
 
 def estimated(

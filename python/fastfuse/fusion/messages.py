@@ -19,6 +19,10 @@ OVERSHOOT = 1.5  # up to this, and as far below 0, a probability was interpolate
 ONE_LABEL = f"select_label=K ({switch('select_label')} K) fuses one label, and staple(maps, labels='all') ({switch('labels')} all) each of them"
 ONE_BY_ONE = f"fuse one label at a time by select_label=K ({switch('select_label')} K)"
 ALL_ABOVE = f"binarize=True ({switch('binarize')}) counts whatever is above 0"
+SOFT_VOTES = (
+    f"soft votes are for soft-staple and simplified-soft-staple; {ALL_ABOVE}, and threshold=0.5 (--threshold 0.5) what is at "
+    "least that"
+)
 
 
 @dataclass(frozen=True, eq=False)

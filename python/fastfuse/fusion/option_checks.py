@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
+from ..errors import said
 from ..inputs import checks
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import quoted
@@ -116,8 +117,10 @@ def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, 
     for name, value, usual in (("replicates", replicates, REPLICATES), ("seed", seed, SEED)):
         if value != usual and kind == "none":
             raise ValueError(
-                f"{name} is {value}: it is for a bootstrap, and no intervals are asked for: add intervals='bootstrap' (--intervals "
-                "bootstrap), or leave it out"
+                said(
+                    f"{name} is {value}: it is for a bootstrap, and no intervals are asked for: add intervals='bootstrap' (--intervals "
+                    "bootstrap), or leave it out"
+                )
             )
 
 

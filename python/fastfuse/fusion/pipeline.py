@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import said
 from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
 from .backends.decisions import check_decisions
@@ -64,7 +65,7 @@ def check_image(votes: Votes, method: Method, options: Options) -> None:
     if votes.image is not None and not method.of_levels:
         raise ValueError(f"image is given: {method.name} takes none; leave it out, or choose border-staple")
     if options.evidence and votes.image is None:
-        raise ValueError(f"evidence is set: it is that of an image; give image ({switch('image')}) too")
+        raise ValueError(said(f"evidence is set: it is that of an image; give image ({switch('image')}) too"))
 
 
 def answer(

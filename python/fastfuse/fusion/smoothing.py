@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import warn
+from ..errors import said, warn
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wrong
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
@@ -97,7 +97,7 @@ def _check_votes(raters: Raters, given: Sequence[Any]) -> None:
                 else "divide scaled votes by what stands for 1, and of a label map give the voxels that hold the label"
             )
             raise ValueError(
-                f"{first_wrong(array, wrong, name)}: a vote is a probability in [0, 1]; {remedy}"
+                said(f"{first_wrong(array, wrong, name)}: a vote is a probability in [0, 1]; {remedy}")
             )
 
 

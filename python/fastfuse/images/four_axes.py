@@ -106,7 +106,7 @@ def _unit(image: Image, foreground: Foreground) -> float:
         raise ImageError(
             f"{shown(image.path)}: it has shape {image.data.shape} and values from {lowest:g} to {highest:g}, which are "
             "no probabilities of a network's classes; one 3-D image per file is needed, so split it first "
-            "(nibabel.four_to_three), or give the scale of probabilities (--scale 100, --scale 255)"
+            "(nibabel.four_to_three), or give the scale of probabilities, scale=100 or scale=255 (--scale 100, --scale 255)"
         )
     return unit
 

@@ -41,9 +41,6 @@ from .grids.forms import (
 )
 from .image import Image
 from .paths import remark_on, shown
-from .written.endings import NIFTI
-
-NIFTI_SUFFIXES = NIFTI
 
 # First bytes of files that are inflated, and what a bzip2 file is named.
 BZIP2 = b"BZh"

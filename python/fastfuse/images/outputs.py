@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
 import threading
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import OutputError
+from ..inputs.checks import check_flag
 from .folder_lock import alone_in, try_lock
 from .gz import in_pieces
 from .paths import shown
@@ -32,6 +32,7 @@ def check_outputs(
     paths: list[Path], inputs: list[Path], suffixes: tuple[str, ...], *, overwrite: bool
 ) -> None:
     """Refuse outputs that must not or cannot be written, before any work."""
+    check_flag(overwrite, "overwrite")
     for path in paths:
         with _findable(path):
             _check_output(path, paths, inputs, suffixes, overwrite=overwrite)
@@ -146,7 +147,7 @@ class Outputs:
     """
 
     def __init__(self, *, overwrite: bool, tidy: bool = True) -> None:
-        self._overwrite, self._tidy = overwrite, tidy
+        self._overwrite, self._tidy = check_flag(overwrite, "overwrite"), tidy
         self._waiting: list[_Waiting] = []
         self._made: list[Path] = []  # folders, parents first
         self._token = os.urandom(8).hex()
@@ -292,6 +293,8 @@ def _copy(path: Path, to: Path) -> None:
     try:
         os.link(path, to)
     except OSError:
+        import shutil
+
         shutil.copy2(path, to)
 
 

@@ -27,19 +27,20 @@ from ..inputs.threads import cores, startable
 from . import gz
 from .checks import check_regular, fault_of_affine
 from .dataset_json import faults_beside, labels_called, segments_of
-from .formats.dicom import DICOM_SUFFIXES, is_dicom, read_dicom
-from .formats.meta_image import META_SUFFIXES, read_meta_image
-from .formats.nrrd import NRRD_SUFFIXES, read_nrrd
-from .formats.numpy_file import read_numpy
-from .formats.other import looks_like, read_other
-from .formats.pictures import PICTURE_SUFFIXES, read_picture
+from .formats.endings import (
+    DICOM_SUFFIXES,
+    META_SUFFIXES,
+    NIFTI_SUFFIXES,
+    NRRD_SUFFIXES,
+    PICTURE_SUFFIXES,
+    is_dicom,
+)
 from .formats.segments import Segment, filled_axes, named
 from .four_axes import one_channel
 from .grids.forms import fault_of_qform, forms_of, set_forms, with_thickness
 from .image import Image, check_step, votes_of
 from .memory import remedy
-from .nifti import NIFTI_SUFFIXES, read_nifti
-from .nnunet import companion_of, read_probabilities
+from .nifti import read_nifti
 from .paths import needed_path, shown
 from .wanted import Wanted
 
@@ -152,27 +153,41 @@ def _check_affine(image: Image, wanted: Wanted) -> None:
 
 
 def _read_by_name(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
-    """Read by the reader that the name's ending asks for."""
+    """Read by the reader that the name's ending asks for, which is loaded now unless it is NIfTI's."""
     name = path.name.lower()
     if name.endswith((*NIFTI_SUFFIXES, ".nii.bz2")):
         return read_nifti(path, go_on)
     if name.endswith(".npz"):
         return _read_of_network(path, wanted)
     if name.endswith(NRRD_SUFFIXES):
+        from .formats.nrrd import read_nrrd
+
         return read_nrrd(path, go_on, wanted)
     if name.endswith(META_SUFFIXES):
+        from .formats.meta_image import read_meta_image
+
         return read_meta_image(path, go_on, wanted)
     if name.endswith(".npy"):
+        from .formats.numpy_file import read_numpy
+
         return read_numpy(path)
     if name.endswith(PICTURE_SUFFIXES):
+        from .formats.pictures import read_picture
+
         return read_picture(path, wanted)
     if name.endswith(DICOM_SUFFIXES) or is_dicom(path):
+        from .formats.dicom import read_dicom
+
         return read_dicom(path, wanted)
+    from .formats.other import read_other
+
     return read_other(path)
 
 
 def _read_of_network(path: Path, wanted: Wanted) -> Image:
     """Read a network's probabilities with the segmentation beside them."""
+    from .nnunet import companion_of, read_probabilities
+
     beside = companion_of(path)
     try:
         companion = read(beside, wanted=Wanted(use=wanted.use, offers_use=wanted.offers_use))
@@ -239,6 +254,8 @@ def _no_memory(path: Path) -> str:
 
 def _damaged(path: Path, error: Exception) -> str:
     """Say that a file cannot be read, and what its content looks like if that is something else."""
+    from .formats.other import looks_like
+
     reason = reason_of(error)
     damaged = isinstance(error, (gzip.BadGzipFile, *gz.errors())) and looks_like(path) == "gzip"
     doubt = (
@@ -251,6 +268,8 @@ def _damaged(path: Path, error: Exception) -> str:
 
 def _content_of(path: Path) -> str:
     """Say what a file's content looks like, if that is another format than its name tells."""
+    from .formats.other import looks_like
+
     what = looks_like(path)
     if what in (None, "gzip", "bzip2") or path.name.lower().endswith(OWN.get(what or "", ())):
         return ""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import said
 from .arrays import first_wrong, labels_in, selected, shown_number, told_once
 from .checks import Labels, Scale, check_flag, check_labels, check_one_selection, check_scale, check_threshold
 from .looks import AN_IMAGE, LEAST_SCALED, MOST_LABELS, ROUNDED, SCALES, counted_values, looks_grey
@@ -255,12 +256,16 @@ def _scale_of(data: NDArray[Any], name: str, inside: NDArray[Any] | None) -> flo
             return scale
     if looks_grey(data, highest, inside):
         raise ValueError(
-            f"{name} goes up to {shown_number(highest)}, and {AN_IMAGE}: leave it out if so; if it holds scaled votes, give "
-            "the value that stands for a vote of 1, as in scale=1000 (--scale 1000)"
+            said(
+                f"{name} goes up to {shown_number(highest)}, and {AN_IMAGE}: leave it out if so; if it holds scaled votes, give "
+                "the value that stands for a vote of 1, as in scale=1000 (--scale 1000)"
+            )
         )
     raise ValueError(
-        f"{name} goes up to {shown_number(highest)}: scale 'auto' knows 1, 100 and 255; give the value that stands for "
-        "a vote of 1, as in scale=1000 (--scale 1000)"
+        said(
+            f"{name} goes up to {shown_number(highest)}: scale 'auto' knows 1, 100 and 255; give the value that stands for "
+            "a vote of 1, as in scale=1000 (--scale 1000)"
+        )
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -251,7 +250,9 @@ def axes_in_words(affine: NDArray[np.float64]) -> list[str]:
 
 
 def _median_dice(rater: Marked, others: Sequence[Marked], turn: Turn, *, own: bool = False) -> float:
-    return statistics.median(rater.dice(other, turn, own=own) for other in others)
+    from statistics import median
+
+    return median(rater.dice(other, turn, own=own) for other in others)
 
 
 def _not_zero(flat: Array, known: float | None) -> tuple[NDArray[np.intp], int]:

@@ -22,6 +22,7 @@ from ..cohort.msseg import Case
 from ..errors import CohortError, FastfuseError, OutputError
 from ..images.outputs import write_all
 from ..images.paths import needed_path, shown
+from ..inputs.checks import check_flag
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
@@ -96,6 +97,7 @@ def run_experiment(
         For a cohort, a run or a device that cannot be used.
     """
     cohort, out = needed_path(cohort, "cohort"), needed_path(out, "out")
+    resume, force = check_flag(resume, "resume"), check_flag(force, "force")
     check_apart(cohort, out)
     with make_workers(device) as workers:
         check_batch(options.training, workers)

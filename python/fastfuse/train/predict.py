@@ -18,6 +18,7 @@ from ..images.outputs import Outputs, make_folder
 from ..images.paths import recorded, shown
 from ..images.reading import read
 from ..images.sidecar import json_of, sidecar_bytes, sidecar_path
+from ..inputs.checks import check_flag
 from ..inputs.grids import Grid
 from ..inputs.names import counted
 from .cohort.common_grid import check_grid, on_grid
@@ -103,6 +104,7 @@ def predict_cases(
     FastfuseError
         If a case lacks an image, or the run a network; if the source of its own network has changed.
     """
+    force = check_flag(force, "force")
     place = make_workers(device).device
     narrator = narrator or Narrator(silent=True)
     runs = open_runs([folder], narrator, with_cases=False)

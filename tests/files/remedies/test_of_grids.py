@@ -58,11 +58,11 @@ def tried(
 ) -> int:
     """Try each remedy that was printed; return how many there were."""
     count = 0
-    if "--resample nearest" in said:
-        grid = {"grid": whole} if "--grid FILE" in said else {}
+    if "resample='nearest'" in said:
+        grid = {"grid": whole} if "grid=FILE" in said else {}
         fused(folder, files, **{**before, **grid, "resample": "nearest"})
         count += 1
-    elif "--grid FILE" in said:
+    elif "grid=FILE" in said:
         fused(folder, files, **{**before, "grid": whole})
         count += 1
     own = re.search(r"grid='([^']+)'", said)
@@ -107,7 +107,7 @@ def test_a_prior_on_another_grid(
         assert count or "give one that covers all" in said or "resample one onto the other" in said
         assert "padded" not in said
         if what in ("coarse", "coarse, one box") and not before:
-            assert "nibabel.processing" in said or "--resample nearest" in said
+            assert "nibabel.processing" in said or "resample='nearest'" in said
     else:
         assert what == "larger" or before or affine is SOMEWHERE
 
@@ -134,7 +134,7 @@ def test_a_rater_on_another_grid(
     except fastfuse.GridError as error:
         said = str(error)
         assert tried(tmp_path, files, said, before, files[1], None) == 1
-        assert ("--resample nearest" in said) == what.startswith("coarse")
+        assert ("resample='nearest'" in said) == what.startswith("coarse")
         found = nib.load(tmp_path / "o.nii").get_fdata()
     else:
         assert what == "crop"
@@ -147,8 +147,8 @@ def test_nothing_is_named_for_what_cannot_be_right(tmp_path: Path) -> None:
     prior = save(tmp_path / "prior.nii", np.full((10, 10, 10), 0.1, "f4"), np.diag([-2.0, -2, 2, 1]))
     said = refused(tmp_path, files, prior=prior)
     assert "save it again with its place in space" in said
-    assert "--grid" not in said
-    assert "--resample" not in said
+    assert "grid=" not in said
+    assert "resample=" not in said
 
 
 @pytest.mark.parametrize("offset", [0.7, 4.5, -4.5])

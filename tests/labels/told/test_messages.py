@@ -84,7 +84,7 @@ def test_an_empty_mask(tmp_path: Path, fuse: Any) -> None:
 @pytest.mark.filterwarnings("ignore:no voxel is in doubt")
 def test_more_labels_than_fit(labels: Any) -> None:
     maps = [np.arange(70000 if labels == "all" else 65535)] * 3
-    with pytest.raises(ValueError, match=r"fuse one label at a time by select_label=K \(--select-label K\)"):
+    with pytest.raises(ValueError, match=r"fuse one label at a time by select_label=K$"):
         fastfuse.staple(maps, labels=labels)
     assert fastfuse.staple(maps, select_label=9).label().sum() == 1
 

@@ -18,10 +18,9 @@ EXAMPLES = (
     "fastfuse rerun consensus.json -o again",
     "fastfuse rerun consensus.json -o again --inputs moved/masks",
 )
-EXIT_CODES = (
-    "0 the same bytes, 1 internal error, 2 other bytes, bad input or usage, 130 interrupted, 143 terminated."
-)
+EXIT_CODES = "0 the same bytes, 1 internal error, 2 other bytes or another .json, bad input or usage, 130 interrupted, 143 terminated."
 OTHER_BYTES = 2  # exit code
+MOST_TOLD = 5  # differences of a .json in one line
 
 
 def rerun(
@@ -54,20 +53,31 @@ def rerun(
         )  # fmt: skip
     answer(lambda: _facts(made), lambda: _print(made))
     if not made.same:
-        other = [str(one.path) for one in made.outputs if not one.same]
-        why = f": {'; '.join(made.reasons)}" if made.reasons else ""
-        print_line("error", f"other bytes than the first time: {', '.join(other)}{why}")
+        print_line("error", _other(made))
         raise SystemExit(OTHER_BYTES)
+
+
+def _other(made: Rerun) -> str:
+    """Say what differs from the first time, and why it may."""
+    other = [str(one.path) for one in made.outputs if not one.same]
+    told = [f"other bytes than the first time: {', '.join(other)}"] if other else []
+    if made.otherwise:
+        more = len(made.otherwise) - MOST_TOLD
+        listed = "; ".join(made.otherwise[:MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
+        told.append(f"the .json of the first time says otherwise than {made.sidecar}: {listed}")
+    return "; ".join([*told, *made.reasons])
 
 
 def _facts(made: Rerun) -> dict[str, Any]:
     return {
         "same": made.same,
         "outputs": [{"file": str(one.path), "sha256": one.sha256, "same": one.same} for one in made.outputs],
+        "sidecar": {"file": str(made.sidecar), "same": not made.otherwise, "otherwise": list(made.otherwise)},
         "reasons": list(made.reasons),
     }
 
 
 def _print(made: Rerun) -> None:
     lines = [f"{one.path}: {'the same bytes' if one.same else 'other bytes'}" for one in made.outputs]
+    lines.append(f"{made.sidecar}: {'says otherwise' if made.otherwise else 'says the same'}")
     print_below(terminal(), map(printable, lines))

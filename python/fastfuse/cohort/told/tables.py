@@ -233,11 +233,11 @@ def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
     if not matrix.size or not np.isfinite(matrix).any():
         return False
     try:
-        from ...report import plots
+        from ...report.plots.diagrams import raters_by_cases
     except ImportError:
         return False
     worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
-    plots.raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst], overwrite=True)
+    raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst], overwrite=True)
     return True
 
 

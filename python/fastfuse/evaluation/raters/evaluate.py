@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...dilation.margin import within_margin
-from ...errors import warn
+from ...errors import said, warn
 from ...inputs.arrays import as_array, name_of
 from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.foreground import Foreground
@@ -313,7 +313,9 @@ def _mask(
     if soft.any():
         at = int(np.argmax(soft))
         raise ValueError(
-            f"{name}: a vote is {votes.flat[at]:.6g}: a rater's votes are 0 and 1 here; {_remedy(values, votes, foreground, options)}"
+            said(
+                f"{name}: a vote is {votes.flat[at]:.6g}: a rater's votes are 0 and 1 here; {_remedy(values, votes, foreground, options)}"
+            )
         )
     if values.any() and not marked.any() and foreground.selects:
         remarks.append(f"{name}: {foreground.said_of_nothing([values])}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...errors import ImageError
+from ...errors import ImageError, said
 from ...fusion.labels.declared import Label
 from ...fusion.labels.result import LabelFusion
 from ...images.formats.label_names import LabelNames, read_label_names
@@ -135,7 +135,9 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
             f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated([*map(repr, names.values())])}"
         )
     raise ValueError(
-        f"{what} names {quoted(label)}, and the labels have no names: give them by {SWITCH}, or a label's number"
+        said(
+            f"{what} names {quoted(label)}, and the labels have no names: give them by {SWITCH}, or a label's number"
+        )
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...errors import ImageError
 from ...images.dataset_json import NAME, labels_in
+from ...images.formats.endings import NRRD_SUFFIXES
 from ...images.formats.label_names import read_label_names
-from ...images.formats.nrrd import NRRD_SUFFIXES
 from ...images.formats.segments import plain
 from ...images.image import Image
 from ...images.paths import shown

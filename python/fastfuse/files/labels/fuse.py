@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ...errors import warn
+from ...errors import said, warn
 from ...fusion.labels.chosen import checked_labels
 from ...fusion.labels.declared import AskedLabels, as_typed
 from ...fusion.labels.options import LabelMethod, LabelOptions
@@ -60,7 +60,7 @@ def check_given(**given: Any) -> None:
         if value is not None and value != usual.get(name):
             shown = value if isinstance(value, (bool, int, float)) else str(as_typed(value))
             raise ValueError(
-                f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out"
+                said(f"{name} is {quoted(shown)}: not for label maps: {NOT_FOR_MAPS[name]}; leave it out")
             )
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ImageError, warn
+from ...errors import ImageError, said, warn
 from ...fusion.backends.devices import place_of
 from ...fusion.labels.declared import AskedLabels
 from ...fusion.labels.overlap import Overlapping, check_overlapping, in_given_order, prior_of
 from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
 from ...fusion.result import DiceRule, Fusion, check_label_cut, check_ties
+from ...images.formats.endings import NIFTI_SUFFIXES
 from ...images.formats.segments import plain
-from ...images.nifti import NIFTI_SUFFIXES
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import as_path, as_paths, listed_paths, needed_path, recorded, shown
 from ...images.placing import Placing
@@ -121,7 +121,7 @@ def structures_job(
     for name, value in others.items():
         if value is not None and value is not False:
             raise ValueError(
-                f"{name} is given, and overlap is True: {NOT_FOR_STRUCTURES[name]}; leave it out"
+                said(f"{name} is given, and overlap is True: {NOT_FOR_STRUCTURES[name]}; leave it out")
             )
     return Job(
         raters=as_paths(paths),
@@ -165,7 +165,7 @@ def _structures(job: Job, asked: Any, say: Say, threads: int) -> list[Structure]
     """Return what is to be fused: all segments that files name, or what was asked for."""
     if asked is None:
         raise ValueError(
-            "overlap is True: say which structures, by labels='all' (--labels all), or labels=[1, 2]"
+            said("overlap is True: say which structures, by labels='all' (--labels all), or labels=[1, 2]")
         )
     named = _named_by_files(job, say, threads) if isinstance(asked, (str, Mapping)) else {}
     if isinstance(asked, str) and asked == "all":

@@ -18,14 +18,15 @@ from ...images.image import Image
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import PathLike, needed_path, recorded
 from ...images.sidecar import sidecar_bytes, sidecar_path
-from ...images.written.endings import NIFTI
+from ...images.written.endings import NIFTI, OF_LABELS, check_ending, is_segments
 from ..labels.asked import saved_probabilities
 from ..labels.facts import facts_of_labels, labels_held
 from ..labels.job import as_float, group_name
 from ..labels.pictures import values_of
 from ..report import check_report
+from ..segments import segments_of_map
 from .facts import IN_MEMORY, plain
-from .save import as_nifti_bytes, check_nifti, names_for, origin_of
+from .save import as_nifti_bytes, names_for, origin_of
 
 if TYPE_CHECKING:
     from ...report.html.scan import Pictures
@@ -44,21 +45,28 @@ def save(
     beside = sidecar_path(consensus)
     table = beside.with_suffix(".tsv")
     images = [consensus, *groups.values()]
-    for one in images:
-        check_nifti(one)
-    check_outputs([*images, table, beside], [], (*NIFTI, ".tsv", ".json"), overwrite=overwrite)
+    check_ending(consensus, OF_LABELS)
+    for one in groups.values():
+        check_ending(one, NIFTI)
+    check_outputs([*images, table, beside], [], (*OF_LABELS, ".tsv", ".json"), overwrite=overwrite)
     kind = origin_of(fusion, len(fusion.raters)).kind
     label_map, on = on_grid(fusion.label(), kind, like)
     named = {f"probability of {group_name(group)}": one for group, one in groups.items()}
     facts = _facts(fusion, on, label_map, {"consensus": consensus, **named, "labels": table}, fusion.raters)
+    colours = {one["label"]: one["color"] for one in facts["labels"] if "color" in one}
+    held = labels_held(fusion, facts)
     with Outputs(overwrite=overwrite) as outputs:
-        outputs.add(consensus, as_nifti_bytes(on, fusion.method, consensus, label_map, "labels", "labels"))
+        if is_segments(consensus):
+            outputs.add(consensus, segments_of_map(label_map, held, colours, on))
+        else:
+            outputs.add(
+                consensus, as_nifti_bytes(on, fusion.method, consensus, label_map, "labels", "labels")
+            )
         for group, one in groups.items():
             values, _ = on_grid(as_float(fusion.probability(list(group))), kind, like)
             told = f"{group_name(group)} probability"
             outputs.add(one, as_nifti_bytes(on, fusion.method, one, values, told, "probability"))
-        colours = {one["label"]: one["color"] for one in facts["labels"] if "color" in one}
-        outputs.add(table, tsv_bytes(labels_held(fusion, facts), colours))
+        outputs.add(table, tsv_bytes(held, colours))
         outputs.add(beside, sidecar_bytes(facts))
         outputs.commit()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OutputError
 from ...fusion.native.image import on_grid
 from ...fusion.native.kind import Kind
 from ...fusion.native.marks import keeps_regions, kept_marks, marks_for
@@ -19,13 +20,15 @@ from ...fusion.native.outlets import Origins
 from ...fusion.result import DiceRule, Fusion, Ties
 from ...images.image import Image
 from ...images.outputs import Outputs, check_outputs
-from ...images.paths import PathLike, as_path, needed_path, shown
+from ...images.paths import PathLike, as_path, needed_path
 from ...images.sidecar import sidecar_bytes, sidecar_path
-from ...images.written.endings import NIFTI
+from ...images.written.endings import OF_CONSENSUS, OF_LABELS, check_ending, is_dicom, is_segments
 from ...images.written.nifti import Holds, nifti_bytes
 from ...inputs.arrays import name_of
 from ...inputs.names import listed_names
+from ..job import counts_of_marks
 from ..report import check_report
+from ..segments import probability_as_dicom, segments_of_masks
 from .facts import IN_MEMORY, facts_in_memory, without_device
 
 UNKNOWN = "the options of this fusion were not kept with it"
@@ -35,6 +38,7 @@ def save(
     fusion: Fusion,
     path: PathLike,
     *,
+    raters: Any,
     like: Any,
     save_label: PathLike | None,
     cut: float | DiceRule,
@@ -45,23 +49,56 @@ def save(
     consensus, mask = needed_path(path, "path"), as_path(save_label, "save_label")
     images = {"consensus": consensus, **({} if mask is None else {"label": mask})}
     beside = sidecar_path(consensus)
-    for one in images.values():
-        check_nifti(one)
-    check_outputs([*images.values(), beside], [], (*NIFTI, ".json"), overwrite=overwrite)
+    _check_names(consensus, mask)
+    check_outputs([*images.values(), beside], [], (*OF_CONSENSUS, ".json"), overwrite=overwrite)
     fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
     probability, on = on_grid(fusion.probability, origin.kind, like)
-    known = kept_marks(fusion) if not origin.whole and keeps_regions(origin) else None
+    needed = raters is not None or any(map(is_segments, images.values()))
+    marks = _marks_inside(fusion, origin, raters) if needed else []
+    known = marks or (kept_marks(fusion) if not origin.whole and keeps_regions(origin) else None)
     facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, origin.names)
     taken = facts["options"]["cut"]
     to_bytes = partial(as_nifti_bytes, on, fusion.method)
+
+    def as_label(path: Path) -> bytes:
+        label, _ = on_grid(fusion.label(taken, ties=ties), origin.kind, like)
+        if not is_segments(path):
+            return to_bytes(path, label, f"cut {taken:g}", "labels")
+        placed = [on_grid(one, origin.kind, like)[0] for one in marks]
+        return segments_of_masks(label, counts_of_marks(placed, len(placed)), placed, origin.names, on)
+
+    def as_probability(path: Path) -> bytes:
+        if is_dicom(path):
+            return probability_as_dicom(replace(fusion, probability=probability), on)
+        return to_bytes(path, probability.astype(np.float32, copy=False), "probability", "probability")
+
     with Outputs(overwrite=overwrite) as outputs:
-        content = probability.astype(np.float32, copy=False)
-        outputs.add(consensus, to_bytes(consensus, content, "probability", "probability"))
+        outputs.add(consensus, (as_label if is_segments(consensus) else as_probability)(consensus))
         if mask is not None:
-            label, _ = on_grid(fusion.label(taken, ties=ties), origin.kind, like)
-            outputs.add(mask, to_bytes(mask, label, f"cut {taken:g}", "labels"))
+            outputs.add(mask, as_label(mask))
         outputs.add(beside, sidecar_bytes(facts))
         outputs.commit()
+
+
+def _check_names(consensus: Path, mask: Path | None) -> None:
+    """Refuse outputs that end otherwise than those of files do."""
+    check_ending(consensus, OF_CONSENSUS)
+    if mask is not None:
+        check_ending(mask, OF_LABELS)
+    if is_dicom(consensus):
+        from ...images.written.dicom_seg import check_dicom
+
+        check_dicom()
+
+
+def _marks_inside(fusion: Fusion, origin: Origin, raters: Any) -> list[NDArray[Any]]:
+    """Return where each rater marks; refuse if the regions that were given are gone."""
+    if not keeps_regions(origin):
+        raise ValueError(
+            "the mask, or where raters looked (present), is no longer in memory, and what raters mark counts inside of it: keep it "
+            "until the fusion is saved, or save .nii.gz and leave raters out"
+        )
+    return marks_for(fusion, raters)
 
 
 def report(
@@ -93,14 +130,6 @@ def report(
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(page, fusion_page(written, pictures, [], "the fusion"))
         outputs.commit()
-
-
-def check_nifti(path: Any) -> None:
-    """Refuse an output that is no NIfTI by its name."""
-    if not path.name.lower().endswith(NIFTI):
-        raise OutputError(
-            f"{shown(path)}: a fusion is saved as .nii or .nii.gz; segments (.seg.nrrd) and DICOM are written by fuse_files"
-        )
 
 
 def as_nifti_bytes(on: Image, method: str, path: Any, data: NDArray[Any], what: str, holds: Holds) -> bytes:

@@ -19,6 +19,7 @@ from ...images.reading import read
 from ...images.sidecar import sidecar_path
 from ...images.written.endings import OF_CONSENSUS
 from ...images.written.hashes import hash_of
+from ...inputs.checks import check_flag
 from ..job import Inputs, vote_job
 from ..labels.fuse import FuseMaps, ReadyMaps, fused_ready, ready_maps
 from ..labels.job import LabelJob, label_job
@@ -109,7 +110,7 @@ def review_files(
     FastfuseError, ImageError, OutputError
         Naming the file: a sidecar without a recipe, inputs that have changed, a consensus that is no probability of masks.
     """
-    say = progress or (lambda _: None)
+    say, everything = progress or (lambda _: None), check_flag(everything, "everything")
     named, csv_file = needed_path(consensus, "consensus"), needed_path(output, "output")
     points = as_path(markups, "markups")
     facts, recipe, given = call_kept_in(named, as_path(inputs, "inputs"), but=("decisions",))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
-from ...errors import FastfuseError
+from ...errors import FastfuseError, said
 from ...inputs.arrays import Array
 from ...inputs.checks import check_performance_prior
 from ..case import Case, InMemory
@@ -96,7 +96,7 @@ def estimate(table: CoreTable, options: CoreOptions, start: CoreEstimate | None 
         return Found.of(_core.estimate(table, options=options, start=start))
     except _core.BadInput as bad:
         kind, _, _, value = bad.args
-        raise ValueError(complaint_about_table(kind, value)) from None
+        raise ValueError(said(complaint_about_table(kind, value))) from None
 
 
 def apply(
@@ -269,4 +269,4 @@ def _in_words(refusal: Exception, case: Case, *, seen: bool) -> Exception:
         mask = np.zeros(1, bool) if kind == "empty_mask" else None
     prior, names = case.prior_map if seen else None, case.given.names
     complaint = Complaint(kind, rater, voxel, value, arrays, mask, case.axes, names, case.titles, prior)
-    return ValueError(complaint.sentence())
+    return ValueError(said(complaint.sentence()))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ... import _core
-from ...errors import reason_of
+from ...errors import reason_of, said
 from ...inputs.arrays import Array, as_companion, name_of, transposed
 from ...inputs.checks import check_dtype, check_spacings
 from ...inputs.libraries import device_of
@@ -153,7 +153,7 @@ class Cuda:
         values = as_companion(mask, "mask", case.shape)
         bad = np.flatnonzero((values != 0) & (values != 1))
         if bad.size:
-            raise ValueError(complaint_about_mask(values, case.titles, int(bad[0])))
+            raise ValueError(said(complaint_about_mask(values, case.titles, int(bad[0]))))
         return _plain(values.astype(np.uint8).transpose(case.axes))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import said
 from ...inputs.checks import OPEN
 from ...inputs.names import quoted
 from ..declared import switch
@@ -46,8 +47,10 @@ def check_decisions(method: Method, options: Options, raters: Any) -> None:
     for name, (is_set, why) in refused.items():
         if is_set:
             raise ValueError(
-                f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {switch(name)}, or "
-                f"decisions ({switch('decisions')})"
+                said(
+                    f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {switch(name)}, or "
+                    f"decisions ({switch('decisions')})"
+                )
             )
     if method.grows:
         raise ValueError(

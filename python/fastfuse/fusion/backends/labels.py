@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
+from ...errors import said
 from ...inputs.names import enumerated
 from ..case import Case, InMemory
 from ..messages import ONE_BY_ONE, Complaint
@@ -124,7 +125,7 @@ def refusals_explained(case: Case, labels: Sequence[int], *, of_estimate: bool =
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
-        raise ValueError(_sentence(complaint, labels, of_estimate=of_estimate)) from None
+        raise ValueError(said(_sentence(complaint, labels, of_estimate=of_estimate))) from None
 
 
 def _sentence(bad: Complaint, labels: Sequence[int], *, of_estimate: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ LEAST_CONTRAST = 0.1  # between core and shell, in medians of the brain
 MOST_OF_MEDIAN = 10  # times the median rater's volume, beyond which a rater says nothing of where lesions lie
 LOWEST, HIGHEST = -0.5, 1.5
 ROUNDING = 1e-6
+DIGITS = 9  # of distances in mm; beyond them the order of axes shows
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -183,8 +185,7 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
 
     ndimage = load_scipy("image of border-staple", "scipy.ndimage").ndimage
     number, lesions = ndimage.label(union, np.ones((3,) * union.ndim))
-    distance, at = ndimage.distance_transform_edt(~union, sampling=spacing_mm, return_indices=True)
-    nearest = number[tuple(at)]
+    distance, nearest = _nearest(ndimage, union, number, spacing_mm)
     shell = ~union & (distance >= SHELL_MM[0]) & (distance <= SHELL_MM[1]) & brain
     inner, voxels = _means(image, nearest, core, lesions)
     outer, around = _means(image, nearest, shell, lesions)
@@ -198,6 +199,23 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
     of = nearest.ravel()[voxel]
     height = (image.ravel()[voxel] - outer[of]) / (inner[of] - outer[of])
     return Heights(voxel, np.clip(height, LOWEST, HIGHEST), int(np.count_nonzero(tells)))
+
+
+def _nearest(
+    ndimage: Any, union: Mask, number: NDArray[np.integer], spacing_mm: Sequence[float]
+) -> tuple[Floats, NDArray[np.integer]]:
+    """Return how far each voxel is from any mark, and the number of the lesion that is nearest; 0 where two are as near.
+
+    Which of two comes first depends on the order of axes, which is another one in SimpleITK than in nibabel: both orders are asked.
+    """
+    found = []
+    for turned in (False, True):
+        apart, sides = (~union.T, spacing_mm[::-1]) if turned else (~union, spacing_mm)
+        distance, at = ndimage.distance_transform_edt(apart, sampling=sides, return_indices=True)
+        nearest = (number.T if turned else number)[tuple(at)]
+        found.append((distance.T, nearest.T) if turned else (distance, nearest))
+    (distance, first), (_, second) = found
+    return np.round(distance, DIGITS), np.where(first == second, first, 0)
 
 
 def _means(image: Floats, number: Array, where: Mask, lesions: int) -> tuple[Floats, Floats]:

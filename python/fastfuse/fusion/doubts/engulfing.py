@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median_low
-
 import numpy as np
 
 from ..case import Case
@@ -26,6 +24,8 @@ def remarks_on_engulfing(fusion: Fusion, case: Case, options: Options) -> list[s
         return []
     if not all(isinstance(array, np.ndarray) for array in case.given.arrays):
         return []
+    from statistics import median_low
+
     remarks = []
     for at, (place, name) in enumerate(zip(case.given.places, case.given.names, strict=True)):
         if not _may_engulf(fusion, place):
@@ -48,6 +48,8 @@ def remarks_on_engulfing(fusion: Fusion, case: Case, options: Options) -> list[s
 
 def _may_engulf(fusion: Fusion, place: int) -> bool:
     """Tell by the volumes alone, half of what is asked for, whether it is worth a look at the votes."""
+    from statistics import median_low
+
     own, read = float(fusion.volume[place]), float(fusion.n_read[place])
     if not (own < read and _is_large(2 * own, read)):
         return False

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import warn
+from ...errors import said, warn
 from ...inputs.checks import check_choice, check_dtype
 from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
 from ...inputs.threads import remarks_on_threads
@@ -145,8 +145,10 @@ def check_size(labels: Labels, raters: int) -> None:
     rates = raters * len(labels.values) ** 2
     if rates > MOST_RATES:
         raise ValueError(
-            f"{len(labels.values)} labels of {raters} raters make confusion matrices of {rates:.2g} numbers: "
-            f"put labels together in the maps first, or {ONE_BY_ONE}"
+            said(
+                f"{len(labels.values)} labels of {raters} raters make confusion matrices of {rates:.2g} numbers: "
+                f"put labels together in the maps first, or {ONE_BY_ONE}"
+            )
         )
 
 

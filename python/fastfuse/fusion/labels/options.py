@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import said
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
 from ...inputs.names import counted, enumerated, quoted
 from ..option_checks import check_intervals
@@ -248,8 +249,10 @@ def check_order(prior: Any, labels: Any) -> None:
     given = list(labels)
     if given != sorted(given):
         raise ValueError(
-            f"prior holds a probability for each label, and labels is {given}, not in ascending order: give a mapping of labels "
-            "to probabilities (--prior K=P,K=P,...)"
+            said(
+                f"prior holds a probability for each label, and labels is {given}, not in ascending order: give a mapping of labels "
+                "to probabilities (--prior K=P,K=P,...)"
+            )
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import said
 from ...inputs.names import check_count_of_names, counted, enumerated, listed_names
 from ..backends import core
 from ..registry import Method
@@ -216,6 +217,8 @@ def check_takes_masses(method: Method) -> None:
         )
     if method.name != "soft-staple":
         raise ValueError(
-            f"the votes have too many distinct patterns for {method.name}, which has no finite table then: choose soft-staple, "
-            "round them first, as in np.round(votes, 1), or fuse case by case by fastfuse.fuse (--pool none)"
+            said(
+                f"the votes have too many distinct patterns for {method.name}, which has no finite table then: choose soft-staple, "
+                "round them first, as in np.round(votes, 1), or fuse case by case by fastfuse.fuse (--pool none)"
+            )
         )

@@ -95,12 +95,12 @@ class LabelOutlets(Origins):
         save_probability: Mapping[Label | tuple[Label, ...], PathLike] | None = None,
         overwrite: bool = False,
     ) -> None:
-        """Write the label map as NIfTI, with the sidecar and the table of labels that ``fastfuse fuse`` writes: all files, or none.
+        """Write the label map, the sidecar and the table of labels as ``fastfuse fuse`` writes them: all files, or none.
 
         Parameters
         ----------
         path : path
-            The label map (.nii or .nii.gz). The sidecar has the same name with .json: method, options, grid, each rater's rates of each
+            The label map, as NIfTI (.nii, .nii.gz) or segments (.seg.nrrd). The sidecar has the same name with .json: method, options, grid, each rater's rates of each
             label, prior, iterations, log-likelihood, warnings; the table of labels and names ends in .tsv.
         like : image or path, optional
             Whose grid the file gets, as in :meth:`to_nifti`.

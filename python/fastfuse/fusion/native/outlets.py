@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from ...inputs.checks import check_flag
 from ...inputs.names import quoted
 from .kind import OF_FILES, Kind, in_memory
 
@@ -25,7 +26,14 @@ FILES, NOTEBOOK = "fastfuse.files.native.save", "fastfuse.report.html.notebook"
 
 
 def taken_cut(cut: Cut | None, ties: Ties | None, *, label: bool) -> tuple[Cut, Ties]:
-    """Return the cut and ties of a mask; refuse those that are given beside a probability."""
+    """Return the cut and ties of a mask; refuse those that are given beside a probability.
+
+    Raises
+    ------
+    TypeError
+        If ``label`` is neither True nor False.
+    """
+    check_flag(label, "label")
     for name, value in (("cut", cut), ("ties", ties)):
         if value is not None and not label:
             raise ValueError(
@@ -153,23 +161,27 @@ class Outlets(Origins):
         self,
         path: PathLike,
         *,
+        raters: Any = None,
         like: Any = None,
         save_label: PathLike | None = None,
         cut: Cut = 0.5,
         ties: Ties = "foreground",
         overwrite: bool = False,
     ) -> None:
-        """Write the consensus as NIfTI, with the sidecar that ``fastfuse fuse`` writes: all files, or none.
+        """Write the consensus and the sidecar as ``fastfuse fuse`` writes them: all files, or none.
 
         Parameters
         ----------
         path : path
-            The probability (.nii or .nii.gz), float32. The sidecar has the same name with .json: method, options, grid, each
-            rater's performance, prior, iterations, log-likelihood, warnings.
+            The probability, as NIfTI (.nii, .nii.gz; float32) or DICOM (.dcm); or the mask, the raters' counts and what each rater marks, as
+            segments (.seg.nrrd). The sidecar has the same name with .json: method, options, grid, each rater's performance, prior,
+            iterations, log-likelihood, warnings.
+        raters : as of the fusion, optional
+            The votes, as in :meth:`report`: segments hold them.
         like : image or path, optional
             Whose grid the file gets, as in :meth:`to_nifti`.
         save_label : path, optional
-            Also write the mask ``probability >= cut`` as uint8.
+            Also write the mask ``probability >= cut``, as NIfTI (uint8) or segments.
         cut, ties
             Of that mask, as in :meth:`label`.
         overwrite : bool, default False
@@ -180,10 +192,17 @@ class Outlets(Origins):
         OutputError
             Naming the file that must not, or cannot, be written. No existing file is touched before all are complete.
         ValueError, GridError
-            As :meth:`to_nifti`.
+            As :meth:`to_nifti`; of segments as :meth:`report`, if the votes are gone or others.
         """
         import_module(FILES).save(
-            self, path, like=like, save_label=save_label, cut=cut, ties=ties, overwrite=overwrite
+            self,
+            path,
+            raters=raters,
+            like=like,
+            save_label=save_label,
+            cut=cut,
+            ties=ties,
+            overwrite=overwrite,
         )
 
     def report(

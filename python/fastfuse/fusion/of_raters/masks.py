@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import said
 from ..result import Rates
 from ..vote_table import VoteTable
 
@@ -21,7 +22,9 @@ def masks_of(table: VoteTable, function: str) -> tuple[Rates, Rates]:
         fractional = votes[~np.isnan(votes) & (votes != 0) & (votes != 1)]
         if len(fractional):
             raise ValueError(
-                f"{name}: a vote is {fractional[0]:.6g}: {function} takes masks of 0 and 1; give threshold=0.5 "
-                "(--threshold 0.5), binarize=True (--binarize) or select_label=K (--select-label K)"
+                said(
+                    f"{name}: a vote is {fractional[0]:.6g}: {function} takes masks of 0 and 1; give threshold=0.5 "
+                    "(--threshold 0.5), binarize=True (--binarize) or select_label=K (--select-label K)"
+                )
             )
     return patterns, counts

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import said
 from ..backends import core
 from ..bootstrap import percentiles
 from ..estimate import Estimate
@@ -122,7 +123,7 @@ def pool_classes(tables: Tables, method: Method, options: Options) -> tuple[Pool
     cases, aligned = aligned_tables(tables)
     rows, read = CaseRows.of(aligned), who_reads(aligned)
     if np.count_nonzero(read) < FEWEST:
-        raise ValueError(complaint_about_table("too_few_for_classes", float(np.count_nonzero(read))))
+        raise ValueError(said(complaint_about_table("too_few_for_classes", float(np.count_nonzero(read)))))
     marked = rows.mean_vote[rows.row]
     if not marked.any() or (marked == 1).all():
         raise ValueError(

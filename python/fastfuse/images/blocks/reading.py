@@ -11,9 +11,10 @@ from nibabel.arrayproxy import ArrayProxy
 
 from ...errors import GridError, ImageError, reason_of
 from ..checks import check_regular
+from ..formats.endings import NIFTI_SUFFIXES
 from ..grids.boxes import one_grid
 from ..image import Image
-from ..nifti import NIFTI_SUFFIXES, read_head
+from ..nifti import read_head
 from ..outputs import place_of_output
 from ..paths import shown
 from ..reading import READ_ERRORS

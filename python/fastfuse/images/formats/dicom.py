@@ -26,14 +26,7 @@ from .dicom_lattice import Lattice, group_of, lattice_of
 from .quiet import quiet
 from .segments import BACKGROUND, SWITCH, Segment, absent, filled_axes, named, names_of
 
-DICOM_SUFFIXES = (".dcm", ".dicom")
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
-
-
-def is_dicom(path: Path) -> bool:
-    """Tell a DICOM file by its content."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
 
 
 def read_dicom(path: Path, wanted: Wanted) -> Image:

@@ -14,7 +14,8 @@ from ...errors import ImageError
 from ..checks import check_regular
 from ..dataset_json import fault_of, names_in
 from ..paths import shown
-from .nrrd import NRRD_SUFFIXES, named_segments
+from .endings import NRRD_SUFFIXES
+from .nrrd import named_segments
 
 FORMATS = (
     "dataset.json (nnU-Net), .tsv (BIDS: index, name, color), FreeSurferColorLUT.txt, label descriptions (ITK-SNAP), or "

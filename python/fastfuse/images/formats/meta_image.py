@@ -19,7 +19,6 @@ from .intensities import ignored_scale
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import one_image
 
-META_SUFFIXES = (".mha", ".mhd")
 MOST_AXES = 5
 MOST_CHANNELS = 1000
 

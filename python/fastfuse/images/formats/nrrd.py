@@ -20,9 +20,8 @@ from .behind import fields_behind
 from .intensities import ignored_scale
 from .raw import UNITS, UNITS_MM, Stored, beside, floats, integers, numbered, sizes_of, text_header
 from .segments import Segment, absent, filled_axes, one_image
-from .slicer import segments_of, with_colours
+from .slicer import KEYS, consensus_taken, segments_of, with_colours
 
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
 MOST_AXES = 16
 
 TYPES = {
@@ -112,11 +111,12 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
     stored, across = _stored(header), _across(header)
     _check_axes(header, stored, across)
     segments, guessed = segments_of(path, header.pairs, layered=bool(across))
+    foreground, own = consensus_taken(header.pairs, segments, wanted.foreground)
     affine, placed, doubts = _affine(header, across)
     sized = NO_SIZE not in doubts
     values, doubt = stored.read(go_on)
-    data = one_image(path, values, across, segments, wanted.foreground)
-    lacks = absent(path, values, across, segments, wanted.foreground.segments)
+    data = one_image(path, values, across, segments, foreground)
+    lacks = own or absent(path, values, across, segments, foreground.segments)
     shape, _ = check_content(path, data.shape, data.dtype)
     return Image(
         path,
@@ -124,8 +124,8 @@ def read_nrrd(path: Path, go_on: Callable[[], None], wanted: Wanted) -> Image:
         affine,
         placed=placed,
         remark=remark_on(path, (*doubts, _scale_ignored(header, stored), guessed, doubt, lacks)),
-        segments=tuple(segments),
-        is_channel=bool(wanted.foreground.segments and segments),
+        segments=() if own else tuple(segments),
+        is_channel=bool(foreground.segments and segments),
         channels_last=len(shape) == 4,
         fills=filled_axes(values, across) if segments else None,
         unit="" if _directions(header) is None else UNITS[_unit(header)[0]],
@@ -155,7 +155,7 @@ def _header(path: Path) -> Header:
             continue
         elif ":=" in line and (": " not in line or line.index(":=") < line.index(": ")):
             key, _, value = line.partition(":=")
-            if key.startswith("Segment"):
+            if key.startswith(KEYS):
                 _keep(header, header.pairs, key.strip(), value.strip())
         elif ":" in line:
             name, _, value = line.partition(":")

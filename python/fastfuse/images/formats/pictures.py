@@ -23,7 +23,6 @@ from .pages import BITS, DESCRIPTION, INK, ORIENTATION, check_axes, pages_behind
 from .quiet import quiet
 
 CLEAR = "it is transparent in places; save it without transparency"
-PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
 TOPS = (255, 2**16 - 1)  # that stand for 1 in types of more bits, too
 MOST_PAGES = 100_000
 BYTES = {

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...inputs.names import enumerated
 from ..paths import shown
+from ..written.endings import CONSENSUS, MADE_HERE
 from .raw import integers
-from .segments import BACKGROUND, Segment
+from .segments import BACKGROUND, SWITCH, Segment
 
+if TYPE_CHECKING:
+    from ...inputs.foreground import Foreground
+
+KEYS = "Segment", MADE_HERE  # what pairs that are read of a header begin with
 NAME = re.compile(r"Segment(\d{1,6})_Name")
 
 
@@ -37,6 +44,17 @@ def segments_of(path: Path, pairs: Mapping[str, str], *, layered: bool) -> tuple
     return found, "; ".join(
         _guessed(what, names) for what, names in (("label", labels), ("layer", layers)) if names
     )
+
+
+def consensus_taken(
+    pairs: Mapping[str, str], segments: Sequence[Segment], foreground: Foreground
+) -> tuple[Foreground, str]:
+    """Return a foreground that is the consensus of masks in a file of ours, unless another is asked for; and say so."""
+    chooses = foreground.segments or foreground.labels or foreground.binarize
+    if MADE_HERE not in pairs or chooses or CONSENSUS not in [one.name for one in segments]:
+        return foreground, ""
+    told = f"fastfuse wrote it: its segment {CONSENSUS!r} was taken; another one is chosen by {SWITCH}"
+    return replace(foreground, segments=(CONSENSUS,)), told
 
 
 def with_colours(pairs: Mapping[str, str], segments: Sequence[Segment]) -> list[tuple[Segment, str]]:

@@ -7,10 +7,9 @@ They are as wide as a journal's column, in letters of 7 and 8 points, and in hue
 from __future__ import annotations
 
 from .charts import convergence, histogram, intervals, rates, scores
-from .diagrams import agreement, deviations, raters_by_cases, reliability
+from .diagrams import agreement, deviations, reliability
 from .fit import fit
 from .matrices import confusion
-from .panels import draw_consensus, draw_labels
 from .pictures import save
 from .planes import slices, uncertainty
 
@@ -19,12 +18,9 @@ __all__ = [
     "confusion",
     "convergence",
     "deviations",
-    "draw_consensus",
-    "draw_labels",
     "fit",
     "histogram",
     "intervals",
-    "raters_by_cases",
     "rates",
     "reliability",
     "save",

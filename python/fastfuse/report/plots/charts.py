@@ -18,6 +18,7 @@ from ...fusion.native.kind import in_memory
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_companion
 from .given import by_name, check_axes, check_given
+from .one_label import Label, codes_of, rates_of
 from .style import COLUMN, HUES, IN_LEGEND, QUIET, called, legend, legend_below, look, new_axes, tidy
 
 Fitted = Fusion | Estimate | LabelFusion | LabelEstimate  # by EM
@@ -31,19 +32,23 @@ SCORES = {
 }  # fmt: skip
 
 
-def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[str] | None = None) -> Axes:
+def rates(
+    found: Fitted, ax: Axes | None = None, *, names: Sequence[str] | None = None, label: Label | None = None
+) -> Axes:
     """Draw each rater's sensitivity against their specificity, with 95 % intervals as ellipses where there are intervals.
 
     The upper right is best. An ellipse's half axes are those of the two intervals; it is cut off at 1.
 
     Parameters
     ----------
-    found : Fusion or Estimate
-        Ellipses need ``intervals="information"``, "bootstrap" or "lesions".
+    found : Fusion, Estimate, LabelFusion or LabelEstimate
+        Ellipses need ``intervals="information"``, "bootstrap" or "lesions", and masks.
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.
     names : sequence of m str, optional
         What to call the raters.
+    label : int, str, or sequence of them, optional
+        Of label maps, which need it: this label, or these together, against all others, whose rates are weighted by the prior.
 
     Returns
     -------
@@ -59,13 +64,18 @@ def rates(found: Fusion | Estimate, ax: Axes | None = None, *, names: Sequence[s
         fusion = fastfuse.staple(case.masks, mask=case.brain, roi=4, spacing_mm=(2, 2, 2), intervals="lesions")
         fastfuse.plots.rates(fusion)
     """
-    check_given(found, "rates", Fusion, Estimate)
+    check_given(found, "rates", Fusion, Estimate, LabelFusion, LabelEstimate)
     check_axes(ax)
+    codes = codes_of(found, label, "rates")
+    if isinstance(found, (Fusion, Estimate)):
+        sensitivity, specificity, intervals = found.sensitivity, found.specificity, found.intervals
+    else:
+        sensitivity, specificity = rates_of(found, codes or ())
+        intervals = None
     own = ax is None
     ax = new_axes(COLUMN, 2.8) if ax is None else ax
-    intervals = found.intervals
     for at, name in enumerate(called(names_of(found, names), IN_LEGEND)):
-        x, y = found.specificity[at], found.sensitivity[at]
+        x, y = specificity[at], sensitivity[at]
         style = look(at)
         ax.plot(x, y, ls="none", ms=5.5, mec="white", mew=0.3, label=name, zorder=3, **style)
         if (
@@ -313,7 +323,8 @@ def names_of(found: Any, names: Sequence[str] | None) -> list[str]:
     """Return what the raters of a result are called."""
     count = len(found.sensitivity)
     origin = getattr(found, "_origin", None)
-    known = names or getattr(found, "names", None) or (origin.names if origin is not None else None)
+    own = getattr(found, "names", None) or getattr(found, "raters", None)
+    known = names or own or (origin.names if origin is not None else None)
     listed = list(known or (f"rater {i}" for i in range(count)))
     if len(listed) != count:
         raise ValueError(f"names holds {len(listed)}, and there are {count} raters: give one for each")

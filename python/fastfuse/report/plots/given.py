@@ -24,7 +24,9 @@ MAKERS = {  # what makes each kind
     Evaluation: "evaluate(mask, truth)",
     Deviation: "deviation(table, pooled)",
 }
-OF_LABELS = "plots.confusion, plots.convergence and plots.uncertainty draw label maps"
+OF_LABELS = (
+    "plots.confusion, plots.convergence, plots.rates, plots.slices and plots.uncertainty draw label maps"
+)
 
 
 def check_given(value: Any, figure: str, *kinds: type[Any], called: str = "found") -> None:

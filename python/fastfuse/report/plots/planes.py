@@ -18,13 +18,15 @@ from ...fusion.native.kind import in_memory
 from ...fusion.native.marks import marks_for
 from ...fusion.result import Fusion
 from ...images.image import ras_axes
+from ...inputs.checks import check_flag
 from ..colours import BARS_MM, OUTLINES
 from ..html.disputes import places_of
 from ..html.scan import Pictures
 from ..html.stills import PLANES
-from ..seen import pictures_of_fusion, placed_volumes
+from ..seen import placed_volumes
 from .charts import names_of
 from .given import check_axes, check_given
+from .one_label import Label, codes_of, volumes_of
 from .panels import HALO, edges
 from .style import COLUMN, IN_LEGEND, SMALL, TEXT, called, legend_below, new_axes
 
@@ -75,7 +77,7 @@ class _Cut:
 
 
 def slices(
-    fusion: Fusion,
+    fusion: Fusion | LabelFusion,
     raters: Any = None,
     image: Any = None,
     *,
@@ -87,6 +89,7 @@ def slices(
     cut: float = 0.5,
     like: Any = None,
     legend: bool = True,
+    label: Label | None = None,
 ) -> Axes:
     """Draw a slice with the raters' outlines and the consensus, at the largest disagreement.
 
@@ -95,7 +98,7 @@ def slices(
 
     Parameters
     ----------
-    fusion : Fusion
+    fusion : Fusion or LabelFusion
     raters : as of the fusion, optional
         The votes. Without them those that the fusion was given, as long as the caller holds them.
     image : array_like or image, optional
@@ -116,6 +119,8 @@ def slices(
         Where the voxels lie, as of :meth:`Fusion.to_nifti`. Without it arrays are shown with no sides named, as if of 1 mm.
     legend : bool, default True
         Name the raters: below the slice in a new figure, else beside it.
+    label : int, str, or sequence of them, optional
+        Of label maps, which need it: the label, or labels, that are outlined; the consensus is their probability.
 
     Returns
     -------
@@ -137,12 +142,17 @@ def slices(
         fusion = fastfuse.border_staple(masks, flair)
         fastfuse.plots.slices(fusion)
     """
-    check_given(fusion, "slices", Fusion, called="fusion")
+    check_given(fusion, "slices", Fusion, LabelFusion, called="fusion")
     check_axes(ax)
+    check_flag(legend, "legend")
     alone = ax is None
     listed = called(names_of(fusion, names), IN_LEGEND)
-    marks = marks_for(fusion, raters)
-    pictures, _ = pictures_of_fusion(fusion, marks, image, like)
+    codes = codes_of(fusion, label, "slices")
+    if isinstance(fusion, LabelFusion):
+        consensus, marks = volumes_of(fusion, codes or (), raters)
+    else:
+        consensus, marks = in_memory(fusion.probability), marks_for(fusion, raters)
+    pictures, _ = placed_volumes(fusion._origin, consensus, marks, image, like)
     own = pictures.affine
     pictures = pictures.in_ras()
     places = places_of(pictures.raters, 1) if at is None and len(marks) > 1 else []

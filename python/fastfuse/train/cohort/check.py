@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...cohort.msseg import Case, find_cases
 from ...images.paths import shown
+from ...inputs.checks import check_flag
 from ...inputs.grids import Grid
 from .content import Voxels, content_problems
 from .problem import Problem
@@ -78,7 +79,7 @@ def examine_cohort(
     CohortError
         If no case is found.
     """
-    return examine_cases(find_cases(root, split), fix_flips=fix_flips, say=say)
+    return examine_cases(find_cases(root, split), fix_flips=check_flag(fix_flips, "fix_flips"), say=say)
 
 
 def examine_cases(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....errors import said
 from ....inputs.arrays import Array, as_companion, axes_in_memory_order, coordinates, named_raters
 from ....inputs.checks import check_dtype
 from ....inputs.in_memory import check_in_memory
@@ -293,9 +294,9 @@ def refusals_explained(soft: SoftCase) -> Iterator[None]:
             called, title = soft.labels.called, soft.prior_title
             prior = soft.prior[max(rater, 0)]
             raise ValueError(
-                wrong_prior(kind, rater, value, place, called, title, prior, case.mask)
+                said(wrong_prior(kind, rater, value, place, called, title, prior, case.mask))
             ) from None
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
-        raise ValueError(core.sentence(complaint)) from None
+        raise ValueError(said(core.sentence(complaint))) from None
