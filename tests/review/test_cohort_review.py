@@ -194,7 +194,7 @@ def test_label_maps_of_a_cohort(tmp_path: Path, pool: str) -> None:
 def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:
     review_cohort(cohort / "out", cohort / "r.csv")
     one = rows_of(cohort / "r.csv")[0]
-    with pytest.raises(FastfuseError, match=r"is a list of 3 cases .*the decisions .* of the cohort"):
+    with pytest.raises(FastfuseError, match=r"is a list of 3 cases .*the decisions of the cohort"):
         fastfuse.fuse_files(
             [cohort / "in" / "p2" / "masks" / f"{name}.nii.gz" for name in NAMES], cohort / "c.nii.gz", decisions=cohort / "r.csv"
         )  # fmt: skip
@@ -252,7 +252,7 @@ def test_the_command(cohort: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert "3 cases: 1 fused, 2 left as they were" in " ".join(made.stdout.split())
     assert "Decided by r.csv: 1 case." in made.stdout
-    page = (cohort / "r.html").read_text()
+    page = (cohort / "r.html").read_text().replace("<wbr>", "")  # where a hash may break
     assert "decided by a reviewer" in page
     assert hashlib.sha256((cohort / "r.csv").read_bytes()).hexdigest() in page
     as_json = json.loads(ran(cohort, "review", "out/cohort.json", "-o", "s.csv", "--json").stdout)

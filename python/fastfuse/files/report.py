@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OutputError, lacking
+from ..errors import OutputError, lacking, said
 from ..images.outputs import Outputs, check_outputs, write_all
 from ..images.paths import recorded, shown
 from ..images.sidecar import sidecar_bytes
@@ -39,8 +39,10 @@ def check_image(image: Path | None, report: Path | None, inputs: Sequence[Path] 
         )
     if image is not None and report is None:
         raise ValueError(
-            f"image is {shown(image)}, and there is no report: it is for a report's slices alone; give report=FILE "
-            "(--report FILE) too, or leave it out"
+            said(
+                f"image is {shown(image)}, and there is no report: it is for a report's slices alone; give report=FILE "
+                "(--report FILE) too, or leave it out"
+            )
         )
 
 

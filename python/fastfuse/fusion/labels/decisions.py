@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import said
 from ...inputs.names import enumerated, quoted
 from ..backends.labels import CoreLabelEstimate
 from ..case import Case
@@ -31,8 +32,10 @@ def check_label_decisions(options: LabelOptions) -> None:
         return
     if options.intervals != "none":
         raise ValueError(
-            f"decisions are given, and intervals is {quoted(options.intervals)}: what is decided is not drawn anew; leave out "
-            "intervals, or decisions (--decisions)"
+            said(
+                f"decisions are given, and intervals is {quoted(options.intervals)}: what is decided is not drawn anew; leave "
+                "out intervals, or decisions (--decisions)"
+            )
         )
     if is_prior_map(options.prior):
         raise ValueError(
