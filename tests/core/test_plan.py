@@ -86,11 +86,19 @@ def test_precision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "engine"), [("staple", "field_by_table"), ("soft-staple", "field"), ("majority", "table")]
+    ("method", "engine", "more"),
+    [
+        ("staple", "field_by_table", {}),
+        ("soft-staple", "field_by_table", {}),
+        ("soft-staple", "field", {"expectation": "characteristic"}),
+        ("majority", "table", {}),
+    ],
 )
-def test_neighbours(method: str, engine: str) -> None:
-    plan = _core.plan(masks(), options=options_for(method, mrf=1.0, spacing_mm=[1.0, 1.0, 1.0]))
-    assert (plan.engine, plan.masses) == (engine, "never")
+def test_neighbours(method: str, engine: str, more: dict[str, Any]) -> None:
+    for prior in (None, np.full(SHAPE, 0.5)):
+        options = options_for(method, mrf=1.0, spacing_mm=[1.0, 1.0, 1.0], **more)
+        plan = _core.plan(masks(), prior_map=prior, options=options)
+        assert (plan.engine, plan.masses) == (engine, "never")
 
 
 @pytest.mark.parametrize(
