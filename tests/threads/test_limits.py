@@ -113,7 +113,7 @@ ONE_MORE = """
     import numpy as np
     import fastfuse
     votes = np.random.default_rng(0).random((5, 200_000), dtype="f4")
-    fastfuse.soft_staple(votes[:, :9])  # loads what the other user may not
+    fastfuse.soft_staple(votes, max_iter=2, threads=1)  # loads what the other user may not
     resource.setrlimit(resource.RLIMIT_NPROC, ({most}, {most}))
     os.setuid(61234)
     for threads in (2, 1, 2, 2):

@@ -224,7 +224,7 @@ def test_flips(folder: Path, tmp_path: Path, axes: tuple[int, ...]) -> None:
     save(mask_path(folder, 2), *flipped(rater_mask(2), axes))
     with pytest.raises(
         fastfuse.GridError,
-        match=rf"ManualSegmentation_2.nii.gz is flipped along .*{axes[-1]} of .*FLAIR.*--fix-flips",
+        match=rf"ManualSegmentation_2.nii.gz is flipped along .*{axes[-1]} of .*FLAIR.*fix_flips=True",
     ):
         load_case(only_case(tmp_path))
     loaded = load_case(only_case(tmp_path), fix_flips=True)
