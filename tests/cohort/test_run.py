@@ -342,9 +342,25 @@ def test_options_are_refused_before_any_case(tmp_path: Path) -> None:
         ({"prior": "smooth:4"}, "a map is one case's"),
         ({"labels": "all", "soften": True}, "soften is True: not for label maps"),
         ({"workers": 0}, "workers is 0"),
+        ({"labels": "all", "classes": 3}, "classes is 3: label maps take no such option"),
+        ({"method": "border-staple", "priors": "own"}, "there is none; give priors='shared'"),
     ):
         with pytest.raises(ValueError, match=message):
             fused(tmp_path / "nowhere", tmp_path / "out", **wrong)
+
+
+@pytest.mark.parametrize("labels", ["all", [0, 1, 2, 3]])
+def test_names_of_labels_reach_all_that_is_written(tmp_path: Path, labels: Any) -> None:
+    root = make_cohort(tmp_path / "in", 2, labels=True)
+    called = {0: "background", 1: "oedema", 2: "core", 3: "cyst"}
+    (tmp_path / "names.tsv").write_text("index\tname\n" + "".join(f"{k}\t{v}\n" for k, v in called.items()))
+    made = fused(root, tmp_path / "out", labels=labels, label_names=tmp_path / "names.tsv")
+    assert not made.failed
+    assert "oedema" in (tmp_path / "out" / "raters.csv").read_text()
+    for sidecar in (tmp_path / "out" / "cases").glob("*/consensus.json"):
+        facts = json.loads(sidecar.read_text())
+        assert {one["label"]: one["name"] for one in facts["labels"]}.items() <= called.items()
+        assert "oedema" in sidecar.with_name("consensus.tsv").read_text()
 
 
 def test_what_travels_is_small(tmp_path: Path) -> None:

@@ -225,8 +225,8 @@ def test_several_files_twice_are_one_line(tmp_path: Path, paths: list[Path]) -> 
         fastfuse.fuse_files([*paths[:3], *paths[:2], paths[2], paths[2]], tmp_path / "c.nii.gz")
     said = [one for one in warned[0].message.remarks if "given" in one]
     assert said == [
-        f"{paths[0]} and {paths[1]}, given twice each, are one file each: each counts as two raters",
-        f"{paths[2]}, given three times, is one file: it counts as three raters",
+        f"{paths[0]} and {paths[1]}, given twice each, are one file each: each is given as two raters; leave copies out",
+        f"{paths[2]}, given three times, is one file: it is given as three raters; leave copies out",
     ]
 
 

@@ -51,7 +51,7 @@ def test_one_file_twice(
         Path(other).symlink_to("r0.nii")
     if kind == "hard link":
         os.link("r0.nii", other)
-    with pytest.warns(fastfuse.FusionWarning, match=r"r0\.nii.* one file: it counts as two raters"):
+    with pytest.warns(fastfuse.FusionWarning, match=r"r0\.nii.* one file: it is given as two raters"):
         fastfuse.fuse_files(["r0.nii", other, "r1.nii"], "c.nii")
     raters = [rater["name"] for rater in json.loads(Path("c.json").read_text())["raters"]]
     assert len({*raters}) == 3
@@ -80,7 +80,9 @@ def test_said_of_several(remark: str, several: str) -> None:
 
 def test_clauses_stay_sentences() -> None:
     """What stands before a colon is no name where it is half of the sentence."""
-    remarks = [f"{name} are one file: it counts as two raters" for name in ("a and b", "c and d")]
+    remarks = [
+        f"{name} are one file: it is given as two raters; leave copies out" for name in ("a and b", "c and d")
+    ]
     assert grouped(remarks) == remarks
     assert grouped(
         ["x is a consensus, not a rater's: leave it out", "y is a consensus, not a rater's: leave it out"]

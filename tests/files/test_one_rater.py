@@ -99,7 +99,7 @@ def test_one_file_by_two_names(tmp_path: Path, masks: np.ndarray, how: str) -> N
         again.symlink_to(first)
     if how == "hard link":
         again.hardlink_to(first)
-    with pytest.warns(FusionWarning, match=r"(are|is) one file: it counts as two raters"):
+    with pytest.warns(FusionWarning, match=r"(are|is) one file: it is given as two raters"):
         fastfuse.fuse_files([first, second, again], tmp_path / "out.nii.gz")
 
 
@@ -116,7 +116,7 @@ def test_one_file_by_many_names(tmp_path: Path, masks: np.ndarray, copies: int, 
     with pytest.warns(FusionWarning) as warned:
         fastfuse.fuse_files(paths, tmp_path / "out.nii.gz", method="majority")
     said = [remark for remark in warned[0].message.remarks if "one file" in remark]
-    assert said == [f"{told[-1]} are one file: it counts as {number} raters"]
+    assert said == [f"{told[-1]} are one file: it is given as {number} raters; leave copies out"]
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path, masks: np.ndarray) -> None:

@@ -105,7 +105,7 @@ def test_refusals_in_words_of_the_shell(folder: Path, words: list[str], told: st
 
 def test_one_file_twice(folder: Path) -> None:
     said = said_by(folder, "fuse", "r0.nii", "./r0.nii", "r1.nii", "-o", "c.nii", code=0)
-    assert "r0.nii, given twice, is one file: it counts as two raters" in said
+    assert "r0.nii, given twice, is one file: it is given as two raters; leave copies out" in said
 
 
 def test_remarks_keep_the_name_of_their_file() -> None:

@@ -112,6 +112,12 @@ def test_lines_of_the_evaluation_are_no_areas(seen: str) -> None:
     assert min(apart(one, other, seen) for one, other in itertools.combinations(drawn, 2)) >= LEAST
 
 
+def test_many_labels_have_colours_apart() -> None:
+    """Of sixteen, to normal sight; to the colour-blind names tell what colours cannot."""
+    found = areas_of([None] * 16)
+    assert min(apart(one, other, "everybody") for one, other in itertools.combinations(found, 2)) >= 9
+
+
 def test_no_two_lines_or_areas_are_alike() -> None:
     assert len({(colour, tuple(dash)) for colour, dash in lines_of(100)}) == 100
     assert [dash for _, dash in lines_of(7)] == [()] * 7

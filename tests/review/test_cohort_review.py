@@ -183,6 +183,7 @@ def test_label_maps_of_a_cohort(tmp_path: Path, pool: str) -> None:
     answer(tmp_path / "r.csv", {("p2", str(place.number)): "2"})
     made = fused(tmp_path, labels="all", pool=pool, decisions=tmp_path / "r.csv")
     assert made.facts["fused"] == ["p2"]
+    assert made.facts["decisions"]["cases"] == ["p2"]
     assert (consensus(tmp_path, "p2")[box(ONE, (3, 3, 5))] == 2).all()
     assert (consensus(tmp_path, "p2")[box(ALL, (4, 4, 4))] != 0).all()
     facts = json.loads((tmp_path / "out" / "cases" / "p2" / "consensus.json").read_text())

@@ -282,7 +282,15 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         remarks += [*doubts, *misfits]
         files += fits
         made = ended(
-            asked.out, settings, cases, so_far, saved, remarks, files, rows, {**told, **decisions.facts}
+            asked.out,
+            settings,
+            cases,
+            so_far,
+            saved,
+            remarks,
+            files,
+            rows,
+            {**told, **decisions.facts_but(so_far.failed)},
         )
         write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks

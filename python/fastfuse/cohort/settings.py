@@ -16,6 +16,8 @@ from ..files.labels.job import LabelJob, label_job
 from ..files.preset import Preset
 from ..files.votes import Way, checked_for, way_by, way_of
 from ..fusion.labels.declared import AskedLabels
+from ..fusion.methods.common import check_of_label_maps
+from ..fusion.methods.pool import has_own_prior
 from ..fusion.option_checks import NO_INTERVALS
 from ..fusion.options import DECLARED, Options
 from ..fusion.registry import Given, Method, as_given, method_called, names_of_own_defaults
@@ -111,7 +113,10 @@ class Settings:
             raise ValueError(
                 f"knows is {quoted(self.knows)}: a cohort's raters are told by their names, as {{'rater 1': [0, 1]}}"
             )
+        if self.priors == "own" and self.pools and not self.of_labels:
+            has_own_prior(self.table_method, self.fusion_options, self.priors)
         if self.of_labels:
+            check_of_label_maps(self.fusion_options)
             check_given(
                 save_label=self.save_label or None, cut=self.cut, ties=self.ties, soften=self.soften,
                 dilation=self.dilation, select_segment=self.select_segment, channel_axis=self.channel_axis,

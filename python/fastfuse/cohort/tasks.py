@@ -162,7 +162,8 @@ def table_of_case(task: Task) -> tuple[VoteTable | LabelTable, list[str], VoteIn
         job = settings.label_job(task.case, task.consensus)
         maps = ready_maps(job, settings.labels_of(task.case), settings.fusion_options, _silent)
         labels = _labels_of(settings, maps.names.names)
-        return *tabulate_labels(maps.votes, labels, maps.options, names), None
+        counted, remarks = tabulate_labels(maps.votes, labels, maps.options, names)
+        return counted.named(maps.names.names) if labels == "all" else counted, remarks, None
     ready = ready_votes(*settings.mask_job(task.case, task.consensus), _silent)
     table, case = table_and_case(ready.votes, settings.of_reading(ready.fusing), names, by_masses=True)
     check_table(table, settings.table_method, ready.fusing)

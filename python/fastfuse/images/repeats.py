@@ -57,7 +57,7 @@ def check_pairs(paths: Sequence[Path]) -> None:
 
 
 def repeated(paths: Sequence[Path]) -> list[str]:
-    """Say which file counts as several raters."""
+    """Say which file is given as several raters; how often it counts, methods know."""
     files: dict[tuple[int, int], list[Path]] = {}
     for path in paths:
         try:
@@ -71,7 +71,9 @@ def repeated(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == 1:
             again.setdefault(len(names), []).append(names[0])
         else:
-            found.append(f"{joined(names)} are one file: it counts as {_number(len(names))} raters")
+            found.append(
+                f"{joined(names)} are one file: it is given as {_number(len(names))} raters; leave copies out"
+            )
     return [*(_given_again(names, times) for times, names in again.items()), *found]
 
 
@@ -148,8 +150,8 @@ def _given_again(names: Sequence[str], times: int) -> str:
     """Say which files are given several times."""
     often = "twice" if times == 2 else f"{_number(times)} times"
     if len(names) == 1:
-        return f"{names[0]}, given {often}, is one file: it counts as {_number(times)} raters"
-    return f"{joined(names)}, given {often} each, are one file each: each counts as {_number(times)} raters"
+        return f"{names[0]}, given {often}, is one file: it is given as {_number(times)} raters; leave copies out"
+    return f"{joined(names)}, given {often} each, are one file each: each is given as {_number(times)} raters; leave copies out"
 
 
 def _number(number: int) -> str:

@@ -179,7 +179,7 @@ def of_several(text: str) -> str:
 def grouped(remarks: Sequence[str]) -> list[str]:
     """Return the remarks with those that say the same of several files, as "name: text", in one.
 
-    What stands before the colon is no name where it says something itself, as "A and B are one file: it counts as two raters".
+    What stands before the colon is no name where it says something itself, as "A and B are one file: it is given as two raters".
     """
     named: dict[str, list[str]] = {}
     for remark in chain.from_iterable(map(_each, remarks)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterator, Sequence
+from math import dist
 
 # Figures and notebooks: seven hues that can be told apart on grey, also by the colour-blind (after Okabe and Ito).
 OUTLINES = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#4d7cff", "#d55e00", "#cc79a7")
@@ -19,6 +20,12 @@ AREAS = ("#0077ff", "#ee3377", "#997700", "#007755", "#991111", "#0000ff", "#773
 RAMP = ("#0d0887", "#6a00a8", "#b12a90", "#e16462")  # from probability 0 to 1: plasma, as far as it is dark
 DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (8, 2.5, 1.5, 2.5))  # of every seven raters
 MOST_LIGHT = 60.0  # L* of an area
+FAR = 30.0  # in CIELAB, between labels' colours while there is room
+XYZ = (  # of linear sRGB, each by that of white
+    (0.43395, 0.37622, 0.18983),
+    (0.2126, 0.7152, 0.0722),
+    (0.01776, 0.10948, 0.87276),
+)
 
 Line = tuple[str, tuple[float, ...]]  # a colour, and the lengths of its dashes and gaps
 
@@ -36,30 +43,51 @@ def areas_of(given: Sequence[str | None]) -> list[str]:
     """Return a colour for each label, no two alike: its own, as dark as areas are; else the next that is free."""
     found: list[str] = []
     own = [None if colour is None else _darkened(colour) for colour in given]
-    others = _others()
+    others = _others([colour for colour in own if colour is not None])
     for colour in own:
-        if colour is None or colour in found:
-            colour = next(one for one in others if one not in own and one not in found)
-        found.append(colour)
+        found.append(next(others) if colour is None or colour in found else colour)
     return found
 
 
-def _others() -> Iterator[str]:
-    """Yield colours of areas: those for up to seven labels, then hues a golden angle apart, in three depths."""
-    yield from AREAS
-    turn = 0
+def _others(taken: Sequence[str]) -> Iterator[str]:
+    """Yield colours of areas: those for up to seven labels, then hues a golden angle apart, in three depths.
+
+    Each is as far from all before, and from those that are taken, as there is room.
+    """
+    before = [_lab(colour) for colour in taken]
+    apart, turn = FAR, 0
     while True:
-        red, green, blue = colorsys.hls_to_rgb(turn * 0.618034 % 1, (0.32, 0.42, 0.52)[turn % 3], 0.8)
-        yield _darkened(_hex((red, green, blue)))
+        if turn < len(AREAS):
+            colour = AREAS[turn]
+        else:
+            depth = (0.25, 0.36, 0.47)[turn % 3]
+            colour = _darkened(_hex(colorsys.hls_to_rgb(turn * 0.618034 % 1, depth, (0.9, 0.55)[turn % 2])))
         turn += 1
+        apart *= 0.99 if turn > len(AREAS) else 1
+        here = _lab(colour)
+        if all(dist(here, other) >= apart for other in before):
+            before.append(here)
+            yield colour
+
+
+def _linear(colour: str) -> list[float]:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+
+def _lab(colour: str) -> tuple[float, float, float]:
+    """Return a colour in CIELAB, of the white of sRGB."""
+    linear = _linear(colour)
+    x, y, z = (
+        value ** (1 / 3) if value > 0.008856 else 7.787 * value + 16 / 116
+        for value in (sum(a * b for a, b in zip(row, linear, strict=True)) for row in XYZ)
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def lightness(colour: str) -> float:
     """Return L* of a colour, from 0 (black) to 100 (white)."""
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    light = sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    return 116 * light ** (1 / 3) - 16 if light > 0.008856 else 903.3 * light
+    return _lab(colour)[0]
 
 
 def _darkened(colour: str) -> str:

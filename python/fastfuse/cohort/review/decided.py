@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,15 @@ class CohortDecisions:
         """Return the list, if a case has decisions in it."""
         return self.path if case in self.lines else None
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the summary says of the list; nothing without one."""
+    def facts_but(self, failed: Container[str]) -> dict[str, Any]:
+        """Return what the summary says of the list, without cases that failed; nothing without a list."""
         if self.path is None:
             return {}
-        found = {"file": recorded(self.path), "sha256": hash_of(self.path), "cases": sorted(self.lines)}
+        found = {
+            "file": recorded(self.path),
+            "sha256": hash_of(self.path),
+            "cases": sorted(case for case in self.lines if case not in failed),
+        }
         return {"decisions": found}
 
     @property

@@ -48,7 +48,7 @@ def check_decisions(method: Method, options: Options, raters: Any) -> None:
         if is_set:
             raise ValueError(
                 said(
-                    f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {switch(name)}, or "
+                    f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {name} ({switch(name)}), or "
                     f"decisions ({switch('decisions')})"
                 )
             )

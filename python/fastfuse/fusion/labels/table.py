@@ -176,6 +176,12 @@ class LabelTable:
         made._set(self._labels, aligned(self._codes, self.names, names, MISSING), self._counts, names)
         return made
 
+    def named(self, names: Mapping[int, str]) -> LabelTable:
+        """Return the table with these names of labels; a label without one is called by its number."""
+        made = type(self).__new__(type(self))
+        made._set(self._labels.named(names), self._codes, self._counts, self.names)
+        return made
+
     def emptied(self) -> LabelTable:
         """Return a table of the same raters and labels without a voxel."""
         made = type(self).__new__(type(self))

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from ...errors import warn
+from ...errors import said, warn
 from ...inputs.checks import check_choice
 from ...inputs.names import quoted
 from ..declared import documented
@@ -145,7 +145,7 @@ def pooled(
         check_table(table, row, options)
     if priors == "own" and options.classes == 3 and start is None:
         return pool_classes(votes, row, options)
-    own = _has_own(row, options, priors)
+    own = has_own_prior(row, options, priors)
     if start is not None and (start.method != row.name or (start.priors == "own") != own):
         raise ValueError(
             f"start is of {start.method} with {start.priors} priors: give one of {row.name} with "
@@ -158,11 +158,13 @@ def pooled(
     return pool_shared(votes, row, options)
 
 
-def _has_own(method: Method, options: Options, priors: str) -> bool:
+def has_own_prior(method: Method, options: Options, priors: str) -> bool:
     """Tell whether each case has its prior; refuse what has none."""
     why = _why_shared(method, options)
     if why and priors == "own":
-        raise ValueError(f"{why}: with a prior of each case there is none; give priors='shared'")
+        raise ValueError(
+            said(f"{why}: with a prior of each case there is none; give priors='shared' (--priors shared)")
+        )
     return priors != "shared" and not why
 
 
@@ -207,7 +209,9 @@ def _pooled_labels(
     if priors == "own":
         if not method.estimates:
             raise ValueError(
-                f"method is {method.name!r}: with a prior of each case there is none; give priors='shared'"
+                said(
+                    f"method is {method.name!r}: with a prior of each case there is none; give priors='shared' (--priors shared)"
+                )
             )
         return pool_labels(tables, given)
     cases = sorted(tables)

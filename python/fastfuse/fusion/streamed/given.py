@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Any
 
+from ...errors import said
 from ...inputs.arrays import name_of, named_raters, transposed, with_frames
 from ...inputs.checks import check_spacings
 from ...inputs.in_memory import check_in_memory
@@ -239,7 +240,7 @@ def check_fit(votes: Votes, method: Method, options: Options) -> None:
     }
     for what, given in asked.items():
         if given:
-            raise ValueError(f"{reason}, and {what} needs all voxels at once: {remedy}")
+            raise ValueError(said(f"{reason}, and {what} needs all voxels at once: {remedy}"))
 
 
 def _check_shape(source: Source, name: str, shape: tuple[int, ...], first: str) -> None:
