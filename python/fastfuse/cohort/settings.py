@@ -113,7 +113,7 @@ class Settings:
             raise ValueError(
                 f"knows is {quoted(self.knows)}: a cohort's raters are told by their names, as {{'rater 1': [0, 1]}}"
             )
-        if self.priors == "own" and self.pools and not self.of_labels:
+        if self.priors == "own" and self.pools and not self.of_labels and self.options.classes == 2:
             has_own_prior(self.table_method, self.fusion_options, self.priors)
         if self.of_labels:
             check_of_label_maps(self.fusion_options)
