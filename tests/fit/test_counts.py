@@ -200,3 +200,12 @@ def test_two_raters_have_staple_alone() -> None:
     fit = fastfuse.staple(one.masks, mask=one.brain).fit
     assert fit is not None
     assert list(fit.models) == ["staple, prior fixed", "staple"]
+
+
+def test_soft_votes_cost_no_closer_look() -> None:
+    """Their patterns would be split, sorted and thrown away: as long as a fusion takes."""
+    rng = np.random.default_rng(0)
+    fusion = fastfuse.soft_staple(rng.choice([0, 0.3, 1], (5, 2000), p=[0.6, 0.1, 0.3]))
+    assert "rows" not in vars(fusion._votes)
+    assert fusion.fit is not None
+    assert "rows" in vars(fusion._votes)

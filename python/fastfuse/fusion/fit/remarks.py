@@ -37,7 +37,7 @@ def remarks_on_fit(
     source = fusion._votes
     if not isinstance(source, Source) or surely_fits(source):
         return []
-    if source.model is None or is_soft(source.patterns).any():
+    if is_soft(source.patterns).any() or source.model is None:
         return []
     if source.rows is None or source.rows.distinct < 3:
         return []
