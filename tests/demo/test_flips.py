@@ -38,7 +38,7 @@ def test_which_model_holds(made: demo.DemoResult) -> None:
     dice = {row.method: row.overlap.dice for row in made.methods}
     assert dice["staple"] > dice["border-staple"] + 0.01
     assert dice["staple"] > dice["majority"] + 0.05
-    assert f"Here staple has the higher Dice: {dice['staple']:.3f}" in made.note
+    assert f"staple has the higher Dice here: {dice['staple']:.3f}" in made.note
     staple = next(row for row in made.methods if row.method == "staple")
     true = [rater.overlap.recall for rater in made.raters]
     np.testing.assert_allclose(staple.fusion.sensitivity, true, atol=0.03)

@@ -214,6 +214,12 @@ def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:
     assert made.facts["fused"] == ["p2"]
     with pytest.raises(ValueError, match="decisions are given, and classes is 3"):
         fused(cohort, decisions=cohort / "r.csv", classes=3)
+    for again in (False, True):
+        told = [
+            line for line in fused(cohort).facts["warnings"].get("cohort", []) if "in an earlier run" in line
+        ]
+        assert len(told) == (0 if again else 1)
+        assert again or told[0].startswith("p2: decided by ")
     with pytest.raises(ValueError, match="the step that writes consensuses"):
         fused(cohort, decisions=cohort / "r.csv", merge=True)
     answer(cohort / "r.csv", {})

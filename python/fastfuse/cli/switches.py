@@ -113,7 +113,7 @@ ReportImage = Annotated[
     Path | None,
     Option(
         "--image",
-        help="Image of the patient that the slices of --report show below the marks.",
+        help="Image of the patient that the slices of --report show below the marks; masks get its grid, so that one that reaches farther adds background.",
         show_default=False,
     ),
 ]

@@ -269,6 +269,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
         records = _counted(asked, mine, settings, place, crew, so_far)
         saved, moved, remarks = _rates(asked, records, settings, place)
         if records and not asked.merge and (asked.shard is None or asked.apply):
+            remarks += decisions.undone(place.facts)
             write_cases(
                 mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh, decisions=decisions
             )  # fmt: skip

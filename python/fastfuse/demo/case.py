@@ -152,7 +152,7 @@ def _compared(rows: Sequence[MethodRow]) -> str:
     """Say which of the two models does better here."""
     dice = {row.method: row.overlap.dice for row in rows}
     better, other = sorted(("staple", "border-staple"), key=lambda method: -dice[method])
-    return f"Here {better} has the higher Dice: {dice[better]:.3f}, {other} {dice[other]:.3f}."
+    return f"Of {better} and {other}, {better} has the higher Dice here: {dice[better]:.3f} to {dice[other]:.3f}."
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

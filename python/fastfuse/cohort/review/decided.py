@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,20 @@ class CohortDecisions:
             "cases": sorted(case for case in self.lines if case not in failed),
         }
         return {"decisions": found}
+
+    def undone(self, facts: Path) -> list[str]:
+        """Say which cases an earlier run decided, whose summary this is, and this one does not."""
+        try:
+            earlier = json.loads(facts.read_bytes())["decisions"]
+            names, file = [str(case) for case in earlier["cases"]], str(earlier["file"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return []
+        gone = [case for case in names if case not in self.lines]
+        if not gone:
+            return []
+        said = f"{enumerated(gone)}: decided by {file} in an earlier run, and by nothing in this one"
+        mend = f"give decisions={file} (--decisions {file}) to keep what was decided"
+        return [f"{said}: the consensus is that of the votes alone; {mend}"]
 
     @property
     def remarks(self) -> list[str]:

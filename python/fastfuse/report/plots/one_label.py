@@ -35,7 +35,7 @@ def codes_of(found: Any, label: Label | None, figure: str) -> list[int] | None:
     if label is None:
         held = enumerated([str(one) for one in labels.called])
         raise ValueError(
-            f"label is not given: plots.{figure} draws one label of label maps, such as label=...; there are {held}"
+            f"label is not given: plots.{figure} draws one label of label maps; give it, such as label={labels.called[-1]!r}; there are {held}"
         )
     return labels.codes(label, "label")
 
