@@ -34,7 +34,7 @@ def evaluated(folder: Path, *words: str) -> tuple[Page, dict]:
 
 def test_two_files(tmp_path: Path) -> None:
     case_in(tmp_path)
-    page, facts = evaluated(tmp_path, MASKS[0], MASKS[1], "--mask", "brain.nii.gz")
+    page, facts = evaluated(tmp_path, MASKS[0], MASKS[1], "--mask", "brain.nii.gz", "--least-mm3", "30")
     for name in ("dice", "precision", "recall", "specificity", "lesion_f1"):
         assert f"{facts[name]:.4f}" in page.text, name
     assert f"{facts['hd95_mm']:.2f}" in page.text
@@ -49,6 +49,9 @@ def test_two_files(tmp_path: Path) -> None:
         assert np.allclose(np.array(data["affine"])[:3] @ [*voxel, 1], lesion["place_mm"], atol=1e-3)
     visits = [one.attributes["data-visit"] for one in page.all("button") if "data-visit" in one.attributes]
     assert visits == [str(k) for k in range(len(listed))]
+    left_out = facts["prediction_left_out"], facts["truth_left_out"]
+    assert any(left_out)
+    assert f"left out: {left_out[0]:,} predicted and {left_out[1]:,} true" in page.text
     assert (data["raters"], data["maps"]) == (["prediction", "truth"], False)
     assert [one["name"] for one in data["labels"]] == ["none", "found", "missed", "false"]
     for name in (MASKS[0], MASKS[1], "brain.nii.gz"):

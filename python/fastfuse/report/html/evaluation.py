@@ -59,7 +59,7 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
         tiles=[(TITLES[name], value_of(facts, name)) for name in SHOWN],
         sections=[
             section("measures", "Measures", [tables.table("All measures.", columns, measures)]),
-            *_lesions(facts["lesions"], lesions, placed=pictures.placed),
+            *_lesions(facts, lesions, placed=pictures.placed),
         ],
         made=[_made(facts)],
         files=files,
@@ -91,8 +91,9 @@ def _stops(lesions: Sequence[Facts], *, placed: bool) -> Stops:
     return Stops("Lesion by lesion", "lesion", "There is no lesion.", called, mm, first, begins)
 
 
-def _lesions(lesions: Sequence[Facts], listed: Sequence[Facts], *, placed: bool) -> list[dict[str, Any]]:
+def _lesions(facts: Facts, listed: Sequence[Facts], *, placed: bool) -> list[dict[str, Any]]:
     """Return the lesions, the largest first, by the numbers that they have in the viewer."""
+    lesions = facts["lesions"]
     if not lesions:
         return []
     counts = {kind: sum(one["kind"] == kind for one in lesions) for kind in ("found", "missed", "false")}
@@ -117,6 +118,9 @@ def _lesions(lesions: Sequence[Facts], listed: Sequence[Facts], *, placed: bool)
     columns += [("overlap", tables.NUMBER), ("at (mm)", tables.TEXT), ("in the viewer", tables.TEXT)]
     more = f" The {len(listed)} largest of {len(lesions)}." if len(listed) < len(lesions) else ""
     caption = f"{counts['found']} found, {counts['missed']} missed, {counts['false']} false.{more}"
+    small = facts["prediction_left_out"], facts["truth_left_out"]
+    if any(small):
+        caption += f" Too small for a lesion, and left out: {small[0]:,} predicted and {small[1]:,} true."
     return [section("lesions", "Lesions", [tables.table(caption, columns, rows)])]
 
 
