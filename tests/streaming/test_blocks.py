@@ -155,7 +155,7 @@ def test_intervals_are_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"mrf": 0.5}, r"mrf \(--mrf\) needs all voxels at once"),
+        ({"mrf": 0.5}, r"mrf needs all voxels at once"),
         ({"roi": "disputed"}, "roi='disputed' needs"),
         ({"prior": np.full(SHAPE, 0.3)}, "a map as prior needs"),
         ({"intervals": "lesions"}, "intervals='lesions' needs"),

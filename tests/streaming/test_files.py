@@ -82,7 +82,7 @@ def test_probability_is_the_file(tmp_path: Path) -> None:
             {"preset": "recommended", "method": None},
             "max_memory is given: .* preset 'recommended' looks at all votes first",
         ),
-        ({"mrf": 1.0}, r"mrf \(--mrf\) needs all voxels at once"),
+        ({"mrf": 1.0}, r"mrf needs all voxels at once"),
         ({"labels": "all"}, "max_memory is .*: label maps take no such option"),
         ({"labels": [1], "overlap": True}, "max_memory is given, and overlap is True"),
         ({"max_memory": "3K"}, "max_memory is 3K: one block of .* needs"),
