@@ -13,7 +13,7 @@ from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wro
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
 from ..inputs.kinds import RatersLike, VoxelsLike
-from ..inputs.lattice import box_of, grown
+from ..inputs.lattice import around, box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
@@ -153,7 +153,7 @@ def _smoothed(
     Only near the votes is it anything but 0.
     """
     shape = arrays[0].shape
-    box = _box_of_all(arrays)
+    box = around([box_of(array) for array in arrays])  # of all votes other than 0
     if box is None:
         return np.full(shape, least, np.float32)
     if all(_is_flat(kernel, length) for kernel, length in zip(kernels, shape, strict=True)):
@@ -265,13 +265,3 @@ def _sums(
         np.add(total, given, out=total, where=read, casting="unsafe")
         votes += read
     return total, votes
-
-
-def _box_of_all(arrays: Sequence[Array]) -> Box | None:
-    """Return the smallest box that holds all votes other than 0; None if there are none."""
-    boxes = [box for box in map(box_of, arrays) if box is not None]
-    if not boxes:
-        return None
-    return tuple(
-        slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*boxes, strict=True)
-    )

@@ -25,6 +25,17 @@ def box_of(array: NDArray[Any]) -> tuple[slice, ...] | None:
     return tuple(box)
 
 
+def around(boxes: Sequence[tuple[slice, ...] | None]) -> tuple[slice, ...] | None:
+    """Return the smallest box that holds all others; None around none."""
+    there = [box for box in boxes if box is not None]
+    if not there:
+        return None
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*there, strict=True)
+    )
+
+
 def grown(box: tuple[slice, ...], reaches: Sequence[int], shape: Sequence[int]) -> tuple[slice, ...]:
     """Return the box, larger by so many voxels on all sides, inside the volume."""
     return tuple(

@@ -14,8 +14,8 @@ namespace {
 constexpr int most_raters = 64, most_fractional = 16;
 constexpr std::size_t most_terms = std::size_t{1} << 20;
 
-// Two bits a rater, the first rater's highest: 0 for no vote, 1 for a vote of 0, 2 for one of 1. In the order
-// of a table's rows.
+// Two bits a rater, the first rater's highest: 0 for no vote, 1 for a vote of 0, 2 for one of 1. Keys
+// sort as a table's rows do.
 using Key = std::array<std::uint64_t, 2>;
 
 Key shifted(int rater, std::uint64_t code) {

@@ -27,7 +27,7 @@ struct BoardRows {
     std::int32_t size() const { return plain_rows() + static_cast<std::int32_t>(mixed.size()); }
 
     VoteTable plain, mixed;
-    std::vector<std::int32_t> number; // of each row of the table
+    std::vector<std::int32_t> number; // number[r]: what row r of the table is on the board
     // Terms of mixed row r: begin[r] … begin[r + 1] − 1
     std::vector<std::size_t> begin{0};
     std::vector<std::int32_t> pattern; // a row of `plain`

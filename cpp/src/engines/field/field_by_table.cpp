@@ -14,6 +14,15 @@
 #include "support/sum_over_jobs.hpp"
 
 namespace fastfuse {
+namespace {
+
+// The sums of a table's rows, the first of which is row `first` of the board.
+std::vector<double> of_rows(const std::vector<double>& sums, std::size_t first, const VoteTable& table) {
+    const auto begin = sums.begin() + static_cast<std::ptrdiff_t>(first);
+    return {begin, begin + static_cast<std::ptrdiff_t>(table.size())};
+}
+
+} // namespace
 
 void FieldSums::add(const FieldSums& other) {
     for (std::size_t row = 0; row < w.size(); ++row) {
@@ -77,7 +86,7 @@ double FieldByTable<W, R>::place_block(std::int64_t block, const std::vector<dou
     const std::int64_t end = std::min(first + block_voxels, task_.votes.voxels());
     std::optional<map::Priors> priors;
     if (task_.votes.prior) priors.emplace(task_.votes).read(block);
-    const double* prior = nullptr; // of the group
+    const double* prior = nullptr; // π of the group's voxels
     double sum = 0;
     std::int64_t line = first / n, position = first % n;
     for (std::int64_t voxel = first; voxel < end; ++voxel) {
@@ -299,13 +308,8 @@ template <class W, class R> Sums FieldByTable<W, R>::expectation(const Performan
 template <class W, class R>
 Sums FieldByTable<W, R>::sums_of(const Performance& performance, const FieldSums& by_row) const {
     const auto part = [&](const VoteTable& table, std::size_t first) {
-        const auto rows = static_cast<std::ptrdiff_t>(table.size());
-        const auto of = [&](const std::vector<double>& sums) {
-            const auto begin = sums.begin() + static_cast<std::ptrdiff_t>(first);
-            return std::vector<double>(begin, begin + rows);
-        };
         return weighted_rows(TableRows(table, table.counts(), {}), task_.plan.model, task_.plan.m_step,
-                             performance, of(by_row.w), of(by_row.u));
+                             performance, of_rows(by_row.w, first, table), of_rows(by_row.u, first, table));
     };
     Sums sums = part(board_rows_.plain, 0);
     if (!by_pattern_ && plain_ != other_) sums.add(part(board_rows_.mixed, static_cast<std::size_t>(plain_)));
@@ -337,11 +341,8 @@ template <class W, class R> Written FieldByTable<W, R>::write(const Performance&
     };
     const RowAnswers answers = sum_over_jobs(jobs(), task_.team, RowAnswers(rows), make);
     const auto part = [&](const VoteTable& table, std::size_t first) {
-        const auto of = [&](const std::vector<double>& sums) {
-            const auto begin = sums.begin() + static_cast<std::ptrdiff_t>(first);
-            return std::vector<double>(begin, begin + static_cast<std::ptrdiff_t>(table.size()));
-        };
-        return written_rows(table, of(answers.w), of(answers.u), answers.range);
+        return written_rows(table, of_rows(answers.w, first, table), of_rows(answers.u, first, table),
+                            answers.range);
     };
     Written written = part(board_rows_.plain, 0);
     written.add(part(board_rows_.mixed, static_cast<std::size_t>(plain_)));

@@ -84,7 +84,7 @@ struct MixedTerms {
     std::int64_t size = 0;
     std::array<double, sweep_voxels> weight{};
     std::array<std::size_t, sweep_voxels> row{}, voxel{}; // the row that it adds to; a number in the run
-    std::array<double, sweep_voxels> w{};                 // of the run's voxels
+    std::array<double, sweep_voxels> w{};                 // w of each voxel of the run
     SweepScratch scratch;
 };
 

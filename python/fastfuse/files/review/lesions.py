@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class Lesion:
     """
 
     number: int
-    box: tuple[slice, ...]
+    box: Box
     inside: Marks
     marks: Marks
     looked: Marks
@@ -81,10 +81,7 @@ class Marked:
     @property
     def fingerprint(self) -> str:
         """What tells these marks on this grid from others, whatever the order of the raters."""
-        places = np.round(self.affine, PLACES) + 0.0  # without -0
-        grid = repr((self.marks[0].shape, places.tolist()))
-        each = sorted(hashlib.sha256(np.packbits(marks).tobytes()).hexdigest() for marks in self.marks)
-        return "v" + hashlib.sha256("\n".join([grid, *each]).encode()).hexdigest()[:20]
+        return "v" + digest_of(self.marks[0].shape, self.affine, map(np.packbits, self.marks))
 
     def lesions(self) -> Iterator[Lesion]:
         """Yield all lesions, with 26 neighbours a voxel."""
@@ -93,10 +90,19 @@ class Marked:
             inside = labels[box] == number
             yield Lesion(number, box, inside, *self._in_box(box, inside))
 
-    def _in_box(self, box: tuple[slice, ...], inside: Marks) -> tuple[Marks, Marks]:
+    def _in_box(self, box: Box, inside: Marks) -> tuple[Marks, Marks]:
         marks = np.array([marks[box] & inside for marks in self.marks])
         looked = [seen is None or bool((seen[box] & inside).any()) for seen in self.looked]
         return marks, np.array(looked)
+
+
+def digest_of(
+    shape: tuple[int, ...], affine: NDArray[np.float64], contents: Iterable[NDArray[np.generic]]
+) -> str:
+    """Return what tells a grid with such contents from others, whatever the order of the contents."""
+    places = np.round(affine, PLACES) + 0.0  # without -0
+    each = sorted(hashlib.sha256(one.tobytes()).hexdigest() for one in contents)
+    return hashlib.sha256("\n".join([repr((shape, places.tolist())), *each]).encode()).hexdigest()[:20]
 
 
 def _looked(vote: Array, seen: Array | None) -> Marks | None:

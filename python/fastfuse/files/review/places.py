@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,9 @@ from ...evaluation.components import labelled, needed_scipy
 from ...fusion.labels.decisions import OPEN
 from ...fusion.labels.options import BACKGROUND
 from ...inputs.arrays import Array
+from ...inputs.lattice import around
 from ..job import Inputs
-from .lesions import PLACES, Box, Marks, centre_of
+from .lesions import Box, Marks, centre_of, digest_of
 
 Codes = NDArray[np.int32]
 MISSING = -1  # in place of a code
@@ -123,11 +123,8 @@ class MarkedLabels:
     @property
     def fingerprint(self) -> str:
         """What tells these maps on this grid from others, whatever the order of the raters."""
-        places = np.round(self.affine, PLACES) + 0.0  # without -0
-        grid = repr((self.votes[0].shape, places.tolist()))
         values = np.array([*self.labels, OPEN])  # the last one, for the code -1
-        each = sorted(hashlib.sha256(values[votes].tobytes()).hexdigest() for votes in self.votes)
-        return "m" + hashlib.sha256("\n".join([grid, *each]).encode()).hexdigest()[:20]
+        return "m" + digest_of(self.votes[0].shape, self.affine, (values[votes] for votes in self.votes))
 
     def places(self) -> list[Place]:
         """Return all places: components of what any rater gives one label, of which another rater has none; what overlaps is one."""
@@ -156,15 +153,15 @@ class MarkedLabels:
         find_objects = needed_scipy().ndimage.find_objects
         boxes = [find_objects(votes + 1, max_label=len(self.labels)) for votes in self.votes]
         for code in range(len(self.labels)):
-            around = _around([of_rater[code] for of_rater in boxes])
-            if code == self.background or around is None:
+            whole = around([of_rater[code] for of_rater in boxes])
+            if code == self.background or whole is None:
                 continue
-            here = [votes[around] for votes in self.votes]
+            here = [votes[whole] for votes in self.votes]
             components = labelled(np.logical_or.reduce([votes == code for votes in here]))
             for number, part in enumerate(find_objects(components), 1):
                 inside = components[part] == number
                 if any(_lacks(votes[part][inside], code) for votes in here):
-                    yield _shifted(part, around), inside
+                    yield _shifted(part, whole), inside
 
 
 def _voted(vote: Array, regions: Sequence[Array | None]) -> Marks:
@@ -173,17 +170,6 @@ def _voted(vote: Array, regions: Sequence[Array | None]) -> Marks:
         if region is not None:
             there &= region != 0
     return there
-
-
-def _around(boxes: Sequence[Box | None]) -> Box | None:
-    """Return a box around others; None around none."""
-    there = [box for box in boxes if box is not None]
-    if not there:
-        return None
-    return tuple(
-        slice(min(one.start for one in sides), max(one.stop for one in sides))
-        for sides in zip(*there, strict=True)
-    )
 
 
 def _shifted(part: Box, whole: Box) -> Box:

@@ -14,7 +14,7 @@ from ..labels.options import BACKGROUND
 from ..labels.result import LabelFusion
 from ..labels.soft.given import listed_raters
 from ..votes import Votes
-from .marks import TOLERANCE, keeps_regions, votes_held
+from .marks import Sums, check_sums, keeps_regions, votes_held
 
 
 def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[NDArray[Any]]:
@@ -70,16 +70,7 @@ def _check_as_fused(
             for rater, held, counts in zip(given, maps, counted, strict=True)
         ]
         fused = list(zip(fusion.volume[:, code].tolist(), agreed[:, code].tolist(), strict=True))
-        for place, (there, known) in enumerate(zip(sums, fused, strict=True)):
-            if _fits(there, known):
-                continue
-            others = [fusion.raters[i] for i, one in enumerate(fused) if i != place and _fits(there, one)]
-            whose = f"they are those of {others[0]}: " if len(others) == 1 and there[0] else ""
-            raise ValueError(
-                f"raters: the votes in the place of {fusion.raters[place]} are not those that were fused (those for label {label} sum "
-                f"to {there[0]:g} voxels, {there[1]:g} of them in the consensus; fused were {known[0]:g} and {known[1]:g}): {whose}give "
-                "the votes of the fusion in their order, unchanged, or fuse these"
-            )
+        check_sums(fusion.raters, sums, fused, what=f"those for label {label}")
 
 
 def _sums(
@@ -89,7 +80,7 @@ def _sums(
     labels: Sequence[int],
     code: int,
     consensus: NDArray[Any],
-) -> tuple[float, float]:
+) -> Sums:
     """Return Σ q and Σ w q of a label, w the consensus; ``held``: the rater's map, 0 where it does not count."""
     if rater is None:
         return 0.0, 0.0
@@ -102,11 +93,6 @@ def _sums(
         return float(np.count_nonzero(marked)), float(consensus[marked].sum(dtype=np.float64))
     q = np.where(counts, soft, 0).astype(np.float64)
     return float(q.sum()), float((q * consensus).sum())
-
-
-def _fits(given: tuple[float, float], known: tuple[float, float]) -> bool:
-    most = max(given[0], known[0], 1.0)
-    return all(not abs(one - other) > TOLERANCE * most for one, other in zip(given, known, strict=True))
 
 
 def _map_of(rater: Any, fusion: LabelFusion, name: str, shape: tuple[int, ...]) -> NDArray[Any]:

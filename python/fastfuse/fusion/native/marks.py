@@ -18,6 +18,7 @@ from .kind import in_memory
 from .origin import Origin
 
 Marks = list[NDArray[Any] | None]
+Sums = tuple[float, float]
 TOLERANCE = 1e-5  # of a rater's votes: single precision, in which a consensus is kept, is finer
 
 
@@ -115,18 +116,34 @@ def _check_as_fused(fusion: Fusion, found: Sequence[Read]) -> None:
         *([1] if fusion.method != "dilated-staple" else []),  # whose consensus grows when all is counted
     ]
 
-    def fits(given: tuple[float, float], known: tuple[float, float]) -> bool:
+    sums = [there.get(place, (0.0, 0.0)) for place in range(len(fused))]
+    check_sums(origin.names, sums, fused, compared=compared)
+
+
+def check_sums(
+    names: Sequence[str],
+    there: Sequence[Sums],
+    fused: Sequence[Sums],
+    *,
+    what: str = "they",
+    compared: Sequence[int] = (0, 1),
+) -> None:
+    """Refuse votes whose sums, alone and with the consensus, are not those that were fused; naming the rater.
+
+    ``what`` sums to them, as the message has it; ``compared``: which of the two.
+    """
+
+    def fits(given: Sums, known: Sums) -> bool:
         most = max(given[0], known[0], 1.0)
         return all(not abs(given[at] - known[at]) > TOLERANCE * most for at in compared)
 
-    for place, known in enumerate(fused):
-        given = there.get(place, (0.0, 0.0))
+    for place, (given, known) in enumerate(zip(there, fused, strict=True)):
         if fits(given, known):
             continue
-        others = [origin.names[i] for i, one in enumerate(fused) if i != place and fits(given, one)]
+        others = [names[i] for i, one in enumerate(fused) if i != place and fits(given, one)]
         whose = f"they are those of {others[0]}: " if len(others) == 1 and given[0] else ""
         raise ValueError(
-            f"raters: the votes in the place of {origin.names[place]} are not those that were fused (they sum to {given[0]:g} voxels, "
+            f"raters: the votes in the place of {names[place]} are not those that were fused ({what} sum to {given[0]:g} voxels, "
             f"{given[1]:g} of them in the consensus; fused were {known[0]:g} and {known[1]:g}): {whose}give the votes of the "
             "fusion in their order, unchanged, or fuse these"
         )
