@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engines/lanes/lane_rates.hpp"
-#include "engines/lanes/mass_tables.hpp"
+#include "engines/lanes/masses/mass_tables.hpp"
 
 namespace fastfuse::cuda {
 namespace {

@@ -1,5 +1,5 @@
 // The masses of the 2^m binary patterns, in one pass. CPU counterparts: em/masses.cpp and
-// engines/lanes/masses.hpp.
+// engines/lanes/masses/masses.hpp.
 //
 //   q_t(B)   weight of binary pattern B in the soft votes of voxel t, Π_i q_it(b_i)
 //   N(B)     mass of B in the volume, Σ_t q_t(B)                eq. (8)

@@ -1,5 +1,5 @@
 // The consensus of soft-STAPLE from the posterior of the 2^m binary patterns. CPU counterpart:
-// engines/lanes/masses.hpp.
+// engines/lanes/masses/masses.hpp.
 //
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
 //

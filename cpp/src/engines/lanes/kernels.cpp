@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "fastfuse/simd.hpp"
 
@@ -58,7 +59,7 @@ namespace {
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
             return {inspect,    expect,       posterior, doubts, agree,  count_marks, spread,                \
-                    scale_rows, add_products, settle,    score,  slopes, mix};                               \
+                    scale_rows, add_products, settle,    score,  slopes, mix,         nullptr};              \
         }                                                                                                    \
     };
 
@@ -82,7 +83,11 @@ bool has_avx512() {
 bool has_avx2() { return allowed("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 template <class T> Kernels<T> choose() {
-    if (has_avx512()) return Avx512<T>::all();
+    if (has_avx512()) {
+        Kernels<T> all = Avx512<T>::all();
+        if constexpr (std::is_same_v<T, float>) all.add_patterns = add_patterns;
+        return all;
+    }
     return has_avx2() ? Avx2<T>::all() : Baseline<T>::all();
 }
 #else

@@ -5,7 +5,8 @@
 
 #include "engines/lanes/agreement.hpp"
 #include "engines/lanes/inspect.hpp"
-#include "engines/lanes/masses.hpp"
+#include "engines/lanes/masses/masses.hpp"
+#include "engines/lanes/masses/pattern_sums.hpp"
 #include "engines/lanes/product.hpp"
 #include "engines/lanes/sample/doubts.hpp"
 #include "engines/lanes/scores/scores.hpp"
@@ -31,6 +32,9 @@ template <class T> struct Kernels {
                    const SlopeRows<T>& to);
     void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
                 T* scratch, T* consensus);
+    // Null where lanes are too few, or are doubles: there masses are made of spread, scale_rows,
+    // add_products.
+    void (*add_patterns)(const Columns<T>& votes, bool with_moments, T* sums);
 };
 
 // T is float or double.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "em/em.hpp"
-#include "engines/lanes/mass_tables.hpp"
+#include "engines/lanes/masses/mass_tables.hpp"
 
 namespace fastfuse {
 

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "engines/lanes/half_trees.hpp"
+#include "engines/lanes/masses/half_trees.hpp"
 #include "engines/lanes/lane_rates.hpp"
 #include "votes/empty_rows.hpp"
 

@@ -1,4 +1,4 @@
-#include "engines/lanes/mass_tables.hpp"
+#include "engines/lanes/masses/mass_tables.hpp"
 
 namespace fastfuse {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "em/mass_shares.hpp"
-#include "engines/lanes/half_trees.hpp"
+#include "engines/lanes/masses/half_trees.hpp"
 #include "engines/lanes/tiles.hpp"
 
 namespace fastfuse {
@@ -24,22 +24,31 @@ template <class T> class StripAdder {
         : split_(split), with_moments_(with_moments), trees_(split.other_raters()),
           root_(kernels::tile_voxels<T>), ones_(kernels::tile_voxels<T>, T(1)) {
         const std::int64_t masses = half_table_size(split.raters, with_moments);
-        if (split.strip_raters == 0 && masses <= most_in_lanes) {
+        in_lanes_ = split.strip_raters == 0 && kernels::best<T>().add_patterns &&
+                    split.raters >= kernels::fewest_pattern_raters &&
+                    split.raters <= kernels::most_pattern_raters;
+        if (in_lanes_)
+            lanes_.resize(16 * kernels::pattern_vectors(split.raters, with_moments));
+        else if (split.strip_raters == 0 && masses <= most_in_lanes) {
             masses_ = masses;
             lanes_.resize(masses * kernels::widest_lanes / static_cast<int>(sizeof(T)));
         }
     }
 
     void add(const kernels::Columns<T>& votes, std::int64_t strip, double* table) {
-        kernels::each_row<T>([&](std::int64_t first) {
-            add_row(votes, first, strip, {table, lanes_.empty() ? nullptr : lanes_.data()});
-        });
+        if (in_lanes_)
+            kernels::best<T>().add_patterns(votes, with_moments_, lanes_.data());
+        else
+            kernels::each_row<T>([&](std::int64_t first) {
+                add_row(votes, first, strip, {table, lanes_.empty() ? nullptr : lanes_.data()});
+            });
         if (++tiles_ == tiles_in_lanes) settle(table);
     }
 
     // Completes the table after its last tile.
     void settle(double* table) {
         tiles_ = 0;
+        if (in_lanes_) return kernels::settle_patterns(split_.raters, with_moments_, lanes_, table);
         if (!lanes_.empty()) kernels::best<T>().settle({table, lanes_.data()}, masses_);
     }
 
@@ -84,7 +93,7 @@ template <class T> class StripAdder {
     }
 
     const MassShares& split_;
-    bool with_moments_;
+    bool with_moments_, in_lanes_ = false; // whether patterns are in lanes, not voxels
     HalfTrees<T> trees_;
     kernels::Aligned<T> root_, ones_, lanes_;
     std::int64_t masses_ = 0; // in the lanes
