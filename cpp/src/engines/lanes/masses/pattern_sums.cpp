@@ -18,7 +18,7 @@
 namespace fastfuse::kernels {
 namespace {
 
-using L = Lanes<float, 64>;
+using L = __m512;
 constexpr int voxels = 64; // that are looked at before their sums are put by: few, so that all is near
 
 // Of four values a voxel, in four vectors of 16 voxels, makes the 16 voxels' fours. Voxel 4 l + i comes
@@ -54,9 +54,9 @@ template <int high, bool with_moments> struct Products {
         for (int k = 0; k < voxels; k += 16) {
             low_raters(vote, root, from, k);
             high_raters(vote, from, k);
+            const std::int64_t next = from + k + tile_voxels<float>; // where votes are read in place
             for (int i = 0; i < 4 + high; ++i)
-                fetch(vote[i] + from + k +
-                      tile_voxels<float>); // the next tile, where votes are read in place
+                fetch(vote[i] + next);
         }
     }
 
@@ -66,10 +66,10 @@ template <int high, bool with_moments> struct Products {
         L yes[4], no[4];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-            yes[i] = load<L>(vote[i] + from + k);
+            yes[i] = _mm512_loadu_ps(vote[i] + from + k);
             no[i] = 1.0f - yes[i];
         }
-        const L weight = load<L>(root + from + k);
+        const L weight = _mm512_loadu_ps(root + from + k);
         const L a[] = {no[0] * no[1], yes[0] * no[1], no[0] * yes[1], yes[0] * yes[1]};
         const L without = no[3] * weight, with = yes[3] * weight;
         const L b[] = {no[2] * without, yes[2] * without, no[2] * with, yes[2] * with};
@@ -84,10 +84,10 @@ template <int high, bool with_moments> struct Products {
     FASTFUSE_PATTERNS_IN_LANES FASTFUSE_INLINE void high_raters(const float* const* vote, std::int64_t from,
                                                                 int k) {
         L product[1 << high], yes[high];
-        product[0] = broadcast<L>(1.0f);
+        product[0] = _mm512_set1_ps(1.0f);
 #pragma GCC unroll 4
         for (int i = 0; i < high; ++i) {
-            yes[i] = load<L>(vote[4 + i] + from + k);
+            yes[i] = _mm512_loadu_ps(vote[4 + i] + from + k);
             const L no = 1.0f - yes[i];
 #pragma GCC unroll 8
             for (int b = 0; b < 1 << i; ++b) {
@@ -97,14 +97,14 @@ template <int high, bool with_moments> struct Products {
         }
 #pragma GCC unroll 16
         for (int b = 0; b < 1 << high; ++b)
-            store(u[b] + k, product[b]);
+            _mm512_store_ps(u[b] + k, product[b]);
         if constexpr (with_moments) {
             int row = 1 << high;
 #pragma GCC unroll 4
             for (int i = 0; i < high; ++i)
 #pragma GCC unroll 16
                 for (int b = 0; b < 1 << high; ++b)
-                    if (!(b >> i & 1)) store(u[row++] + k, product[b] * yes[i]);
+                    if (!(b >> i & 1)) _mm512_store_ps(u[row++] + k, product[b] * yes[i]);
         }
     }
 };
@@ -131,8 +131,8 @@ FASTFUSE_PATTERNS_IN_LANES FASTFUSE_INLINE void add_rows(const float (*u)[voxels
             }
 #pragma GCC unroll 24
     for (int r = 0; r < R; ++r) {
-        store(sums + 16 * r, load<L>(sums + 16 * r) + sum[r]);
-        if constexpr (two) store(others + 16 * r, load<L>(others + 16 * r) + other[r]);
+        _mm512_store_ps(sums + 16 * r, _mm512_loadu_ps(sums + 16 * r) + sum[r]);
+        if constexpr (two) _mm512_store_ps(others + 16 * r, _mm512_loadu_ps(others + 16 * r) + other[r]);
     }
 }
 
