@@ -5,12 +5,54 @@
 
 #include "engines/lanes/lane_rates.hpp"
 #include "engines/lanes/survey.hpp"
+#include "support/simd.hpp"
 
 namespace fastfuse {
 namespace {
 
 // One voxel in so many of a class is taken.
 constexpr std::int64_t stride(std::size_t of_class) { return std::int64_t{1} << (2 * of_class); }
+
+// The class of every voxel of a tile: how many of the threshold, its half and its quarter lie above its
+// doubt.
+template <class T> FASTFUSE_INLINE void classify_all(const T* doubts, T threshold, std::uint8_t* to) {
+    for (std::int64_t k = 0; k < kernels::tile_voxels<T>; ++k)
+        to[k] = static_cast<std::uint8_t>((doubts[k] < threshold) + (doubts[k] < threshold / 2) +
+                                          (doubts[k] < threshold / 4));
+}
+
+FASTFUSE_CLONES void classify(const float* doubts, float threshold, std::uint8_t* to) {
+    classify_all(doubts, threshold, to);
+}
+
+FASTFUSE_CLONES void classify(const double* doubts, double threshold, std::uint8_t* to) {
+    classify_all(doubts, threshold, to);
+}
+
+// Counts voxels of each class within a tile: 16 bits a class of one number, which adds without a way through
+// memory.
+class Counts {
+  public:
+    void begin(std::size_t of_class, std::int64_t at) {
+        counts_ |= static_cast<std::uint64_t>(at & (stride(of_class) - 1)) << 16 * of_class;
+        begun_ = counts_;
+    }
+    // Whether the next voxel of the class is the first of a stride.
+    bool next(unsigned of_class) {
+        constexpr std::uint64_t below_stride = 0x003f'000f'0003'0000;
+        const unsigned shift = 16 * of_class;
+        const bool first = ((counts_ & below_stride) >> shift & 0xffff) == 0;
+        counts_ += std::uint64_t{1} << shift;
+        return first;
+    }
+    std::int64_t counted(std::size_t of_class) const {
+        return static_cast<std::int64_t>((counts_ >> 16 * of_class & 0xffff) -
+                                         (begun_ >> 16 * of_class & 0xffff));
+    }
+
+  private:
+    std::uint64_t counts_ = 0, begun_ = 0;
+};
 
 } // namespace
 
@@ -34,13 +76,19 @@ template <class T> void VoxelSample<T>::pick(const Tile<T>& tile, const T* doubt
         all.seen += tile.voxels;
         return;
     }
+    std::array<std::uint8_t, kernels::tile_voxels<T>> class_of;
+    classify(doubts, threshold, class_of.data());
+    Counts counts;
+    for (std::size_t k = 0; k < sample_classes; ++k)
+        counts.begin(k, classes_[k].seen + start);
+    const T* weight = tile.inside == static_cast<double>(tile.voxels) ? nullptr : tile.columns.weight;
     for (std::int64_t voxel = 0; voxel < tile.voxels; ++voxel) {
-        if (tile.columns.weight[voxel] == 0) continue;
-        const T doubt = doubts[voxel];
-        const std::size_t k = std::size_t{doubt < threshold} + std::size_t{doubt < threshold / 2} +
-                              std::size_t{doubt < threshold / 4};
-        if (((classes_[k].seen++ + start) & (stride(k) - 1)) == 0) pick_voxel(tile, voxel, k);
+        if (weight && weight[voxel] == 0) continue;
+        const unsigned k = class_of[static_cast<std::size_t>(voxel)];
+        if (counts.next(k)) pick_voxel(tile, voxel, k);
     }
+    for (std::size_t k = 0; k < sample_classes; ++k)
+        classes_[k].seen += counts.counted(k);
 }
 
 template <class T> void VoxelSample<T>::add(const VoxelSample& other) {
