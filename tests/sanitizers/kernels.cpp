@@ -70,6 +70,7 @@ struct Case {
     Kind kind;
     int raters;
     Options options;
+    bool has_map = false; // a prior map of few values
 };
 
 Options with(Method method, Route route = Route::automatic, MStep m_step = MStep::paper) {
@@ -122,6 +123,13 @@ std::vector<Case> cases() {
     all.push_back({"majority", Kind::dense, 5, with(Method::majority)});
     all.push_back({"field by table", Kind::masks, 5, field(with(Method::staple))});
     all.push_back({"field", Kind::dense, 4, field(with(Method::soft_staple))});
+    all.push_back({"field, rings", Kind::rings, 5, field(with(Method::soft_staple))});
+    all.push_back({"field, simplified", Kind::rings, 5, field(with(Method::simplified_soft_staple))});
+    for (const Kind kind : {Kind::masks, Kind::rings, Kind::dense}) {
+        all.push_back({"map", kind, 5, with(Method::soft_staple), true});
+        all.push_back({"map, em", kind, 5, with(Method::soft_staple, Route::automatic, MStep::em), true});
+        all.push_back({"map and field", kind, 5, field(with(Method::soft_staple)), true});
+    }
     all.push_back({"field, rows", Kind::rings, 4, field(with(Method::soft_staple, Route::rows))});
     return all;
 }
@@ -131,7 +139,12 @@ std::vector<float> fused(const Case& one, int on_threads) {
     Options options = one.options;
     options.threads = on_threads;
     std::vector<float> consensus(voxels);
-    fuse(volumes.votes(Scalar::f32), options, {reinterpret_cast<std::byte*>(consensus.data()), false}, {});
+    Volumes<float> map = volumes_of(Kind::levels, 1);
+    for (float& prior : map.data[0])
+        prior = 0.05F + 0.9F * prior;
+    Votes votes = volumes.votes(Scalar::f32);
+    if (one.has_map) votes.prior = map.votes(Scalar::f32).raters[0];
+    fuse(votes, options, {reinterpret_cast<std::byte*>(consensus.data()), false}, {});
     return consensus;
 }
 
