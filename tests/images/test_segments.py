@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,15 @@ def test_a_plain_mask_beside_files_that_name_their_segments(tmp_path: Path, endi
                 paths, tmp_path / "c.nii", method="majority", select_segment="lesion", overwrite=True
             )
         np.testing.assert_array_equal(fused.probability, (A.astype(float) + B) / 2)
-    with pytest.warns(fastfuse.FusionWarning, match="names no segments"):
-        measured = fastfuse.evaluate_files(named, plain, select_segment="lesion")
+    for pair in ([named, plain], [plain, named]):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            measured = fastfuse.evaluate_files(*pair, select_segment="lesion")
+        # A NIfTI cannot name segments: a mask is what it holds. An NRRD can, and does not.
+        assert [one for one in told if "names no segments" in str(one.message)] == (
+            told if ending == ".nrrd" else []
+        )
+        assert bool(told) == (ending == ".nrrd")
     assert measured.dice == 2 * np.sum(A & B) / (A.sum() + B.sum())
 
 

@@ -224,7 +224,9 @@ def images_of(
     from ..images.reading import reading
     from ..images.wanted import Wanted
 
-    asked = Wanted(channel_axis=options.channel_axis, use=options.placing.use, offers_use=True)
+    asked = Wanted(
+        channel_axis=options.channel_axis, use=options.placing.use, offers_use=True, expects_masks=True
+    )
     of_truth = replace(asked, foreground=options.truth)
     wanted = {
         "prediction": replace(asked, foreground=options.prediction),

@@ -121,7 +121,8 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     if labels and not image.segments:
         image = _by_dataset(image, names, labels, tuple(known))
     elif names and not image.is_channel:
-        image = _beside_named(image, names, tuple(known))
+        is_usual = wanted.expects_masks and not keeps_names(path)
+        image = _beside_named(image, names, tuple(known), is_usual=is_usual)
     _check_affine(image, wanted)
     if wanted.is_rater and wanted.foreground.labels and not image.is_channel:
         check_step(image)
@@ -228,17 +229,17 @@ def _by_dataset(
     return replace(image, segments=known, remark=_both(image.remark, told))
 
 
-def _beside_named(image: Image, names: Sequence[str], known: tuple[Segment, ...]) -> Image:
+def _beside_named(image: Image, names: Sequence[str], known: tuple[Segment, ...], *, is_usual: bool) -> Image:
     """Take a mask of 0 and 1 as it is, where other files name their segments; refuse what is neither.
 
-    ``known``: the segments that dataset.json names.
+    ``known``: the segments that dataset.json names; ``is_usual``: nothing is to be said of it.
     """
     data = image.data
     if image.segments or not np.all((data == 0) | (data == 1)):
         named(image.path, image.segments or known, names, labels_in(data))
         return image
     told = f"{shown(image.path)}: it names no segments, so its mask of 0 and 1 was taken as it is"
-    return replace(image, is_channel=True, remark=_both(image.remark, told))
+    return replace(image, is_channel=True, remark=image.remark if is_usual else _both(image.remark, told))
 
 
 def _both(remark: str | None, told: str) -> str:

@@ -29,6 +29,8 @@ class Wanted:
         Whether the caller can choose that.
     all_channels : bool
         Whether an image of four axes is read whole, for :func:`channels_of`.
+    expects_masks : bool
+        Whether a mask beside a file that names its segments is what is expected, as a truth of NIfTI, which can name none.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
@@ -37,6 +39,7 @@ class Wanted:
     use: str | None = None
     offers_use: bool = False
     all_channels: bool = False
+    expects_masks: bool = False
 
     def by_labels(self, labels: tuple[int, ...]) -> Wanted:
         """Return the same with labels in the place of the segments' names."""
