@@ -111,11 +111,10 @@ def test_lesions_are_listed_and_mapped(folder: Path) -> None:
     rows = json.loads((folder / "m.json").read_text())["lesions"]
     counts = {kind: sum(row["kind"] == kind for row in rows) for kind in ("found", "missed", "false")}
     assert ", ".join(f"{count} {kind}" for kind, count in counts.items()) in done.stdout
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     for row in sorted(rows, key=lambda row: -row["voxels"])[:5]:
         place = ", ".join(map(str, row["voxel"]))
-        pattern = (
-            rf"{row['kind']} +{row['mm3']:,.1f} +{row['voxels']} +{100 * row['overlap']:.0f} % +\({place}\)"
-        )
+        pattern = rf" {row['number']} +{row['kind']} +{row['mm3']:,.1f} +{row['voxels']} +{100 * row['overlap']:.0f} % +\({place}\)"
         assert re.search(pattern, done.stdout), pattern
     values = set(np.unique(np.asarray(nib.load(folder / "l.nii.gz").dataobj)).tolist())
     assert values == {0, *({"found": 1, "missed": 2, "false": 3}[row["kind"]] for row in rows)}

@@ -44,11 +44,16 @@ def test_two_files(tmp_path: Path) -> None:
     for k, lesion in enumerate(listed):
         sides = zip(lesion["place_mm"], ("RL", "AP", "SI"), strict=True)
         at = ",".join(f"{pair[value < 0]}{abs(value):.1f}" for value, pair in sides)
-        assert [row for row in rows if row.startswith(f"{k + 1}{lesion['kind']}") and at in row]
+        assert facts["lesions"][lesion["number"] - 1] == lesion
+        assert [row for row in rows if row.startswith(f"{lesion['number']}{lesion['kind']}") and at in row]
         voxel = np.add(data["places"][k]["at"], data["origin"])
         assert np.allclose(np.array(data["affine"])[:3] @ [*voxel, 1], lesion["place_mm"], atol=1e-3)
     visits = [one.attributes["data-visit"] for one in page.all("button") if "data-visit" in one.attributes]
     assert visits == [str(k) for k in range(len(listed))]
+    options = [one.text.partition(":")[0] for one in page.all("option")]
+    assert options == [str(one["number"]) for one in listed]
+    called = [one.attributes["aria-label"] for one in page.all("button") if "data-visit" in one.attributes]
+    assert called == [f"Show lesion {one['number']}" for one in listed]
     left_out = facts["prediction_left_out"], facts["truth_left_out"]
     assert any(left_out)
     assert f"left out: {left_out[0]:,} predicted and {left_out[1]:,} true" in page.text
@@ -56,6 +61,25 @@ def test_two_files(tmp_path: Path) -> None:
     assert [one["name"] for one in data["labels"]] == ["none", "found", "missed", "false"]
     for name in (MASKS[0], MASKS[1], "brain.nii.gz"):
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() in page.text
+
+
+def test_a_lesion_has_one_number_in_json_page_and_terminal(tmp_path: Path) -> None:
+    """The JSON lists what is found before what is missed, the page the largest first."""
+    truth, prediction = np.zeros((2, 20, 20, 20), np.uint8)
+    truth[2:4, 2:4, 2:4] = prediction[2:4, 2:4, 2:4] = 1
+    truth[8:14, 8:14, 8:14] = 1
+    for name, data in (("t.nii", truth), ("p.nii", prediction)):
+        nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / name)
+    words = ("evaluate", "p.nii", "t.nii", "-o", "e.json", "--save-lesions", "l.nii", "--report", "r.html")
+    done = run_here(tmp_path, *words)
+    lesions = json.loads((tmp_path / "e.json").read_text())["lesions"]
+    assert [(one["number"], one["kind"]) for one in lesions] == [(1, "found"), (2, "missed")]
+    page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [one.text.split(",")[0] for one in page.all("option")] == ["2: missed", "1: found"]
+    assert "It starts at lesion 2, missed" in page.text
+    rows = [line.split()[:3] for line in done.stdout.splitlines()]
+    assert ["1", "found", "8.0"] in rows
+    assert ["2", "missed", "216.0"] in rows
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def facts_of_pair(record: Record) -> dict[str, Any]:
         **measures_of(record.evaluation),
         "status": statuses_of(record.evaluation),
         "lesions": [
-            {**asdict(lesion), "place_mm": _place(record.image.affine, lesion.voxel)}
-            for lesion in record.lesions
+            {"number": number, **asdict(lesion), "place_mm": _place(record.image.affine, lesion.voxel)}
+            for number, lesion in enumerate(record.lesions, 1)
         ],
         "warnings": record.remarks,
     }

@@ -149,20 +149,22 @@ def _lesion_rows(result: Evaluation) -> list[Row]:
 
 
 def _lesion_table(lesions: Sequence[Lesion]) -> Table:
-    """Return the largest lesions of each kind."""
+    """Return the largest lesions, in the order of the JSON and by its numbers."""
     counts = [f"{_count(lesions, kind):,} {kind}" for kind in ("found", "missed", "false")]
-    kept = sorted(lesions, key=lambda lesion: -lesion.voxels)[:MOST_ROWS]
+    numbered = enumerate(lesions, 1)
+    kept = sorted(numbered, key=lambda pair: -pair[1].voxels)[:MOST_ROWS]
     title = f"lesions: {', '.join(counts)}"
     if len(kept) < len(lesions):
         title += f"; the {MOST_ROWS} largest"
     table = Table(title=fitting(title), **LOOK)
-    table.add_column("lesion", no_wrap=True)
+    table.add_column("lesion", justify="right", no_wrap=True)
+    table.add_column("is", no_wrap=True)
     for name in ("mm³", "voxels", "overlap", "voxel"):
         table.add_column(name, justify="right", no_wrap=True)
-    for lesion in (one for one in lesions if one in kept):
+    for number, lesion in sorted(kept, key=lambda pair: pair[0]):
         place = ", ".join(map(str, lesion.voxel))
         size = f"{lesion.mm3:,.1f}", f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
-        table.add_row(lesion.kind, *size, f"({place})")
+        table.add_row(str(number), lesion.kind, *size, f"({place})")
     return table
 
 

@@ -82,32 +82,31 @@ def _largest(lesions: Sequence[Facts]) -> list[Facts]:
 def _stops(lesions: Sequence[Facts], *, placed: bool) -> Stops:
     """Return where the viewer goes to; it starts at the largest lesion that is missed or false."""
     called = [
-        f"{one['kind']}, {one['mm3']:,.1f} mm³ at {in_words(one['place_mm'], placed=placed)}"
-        for one in lesions
+        f"{one['kind']}, {one['mm3']:,.1f} mm³, {in_words(one['place_mm'], placed=placed)}" for one in lesions
     ]
     first = next((k for k, one in enumerate(lesions) if one["kind"] != "found"), 0)
-    begins = f"lesion {first + 1}, {lesions[first]['kind']}" if lesions else ""
-    mm = [one["place_mm"] for one in lesions]
-    return Stops("Lesion by lesion", "lesion", "There is no lesion.", called, mm, first, begins)
+    begins = f"lesion {lesions[first]['number']}, {lesions[first]['kind']}" if lesions else ""
+    mm, numbers = [one["place_mm"] for one in lesions], [one["number"] for one in lesions]
+    return Stops("Lesion by lesion", "lesion", "There is no lesion.", called, mm, first, begins, numbers)
 
 
 def _lesions(facts: Facts, listed: Sequence[Facts], *, placed: bool) -> list[dict[str, Any]]:
-    """Return the lesions, the largest first, by the numbers that they have in the viewer."""
+    """Return the lesions, the largest first, by the numbers that they have in the JSON and in the viewer."""
     lesions = facts["lesions"]
     if not lesions:
         return []
     counts = {kind: sum(one["kind"] == kind for one in lesions) for kind in ("found", "missed", "false")}
     rows: list[list[tables.Cell]] = [
         [
-            str(k),
+            str(one["number"]),
             one["kind"],
             f"{one['mm3']:,.1f}",
             f"{one['voxels']:,}",
             f"{100 * one['overlap']:.0f} %",
             in_words(one["place_mm"], placed=placed),
-            tables.show_button(k - 1, f"lesion {k}"),
+            tables.show_button(place, f"lesion {one['number']}"),
         ]
-        for k, one in enumerate(listed, 1)
+        for place, one in enumerate(listed)
     ]
     columns = [
         ("lesion", tables.NUMBER),
@@ -117,7 +116,7 @@ def _lesions(facts: Facts, listed: Sequence[Facts], *, placed: bool) -> list[dic
     ]
     columns += [("overlap", tables.NUMBER), ("at (mm)", tables.TEXT), ("in the viewer", tables.TEXT)]
     more = f" The {len(listed)} largest of {len(lesions)}." if len(listed) < len(lesions) else ""
-    caption = f"{counts['found']} found, {counts['missed']} missed, {counts['false']} false.{more}"
+    caption = f"{counts['found']} found, {counts['missed']} missed, {counts['false']} false; the largest first, by their numbers in the JSON of -o.{more}"
     small = facts["prediction_left_out"], facts["truth_left_out"]
     if any(small):
         caption += f" Too small for a lesion, and left out: {small[0]:,} predicted and {small[1]:,} true."

@@ -41,6 +41,8 @@ class Stops:
         Which is shown at first.
     begins : str
         What a sentence calls that.
+    numbers : sequence of int, optional
+        What each is called by; from 1 on without them.
     """
 
     title: str
@@ -50,6 +52,13 @@ class Stops:
     mm: Sequence[Sequence[float]]
     first: int = 0
     begins: str = ""
+    numbers: Sequence[int] | None = None
+
+    @property
+    def numbered(self) -> list[tuple[int, str]]:
+        """Each with its number."""
+        numbers = range(1, len(self.called) + 1) if self.numbers is None else self.numbers
+        return list(zip(numbers, self.called, strict=True))
 
 
 def view_of(
@@ -144,7 +153,7 @@ def _voxel(shown: Pictures, mm: Sequence[float]) -> tuple[int, int, int]:
 
 def _disagreements(shown: Pictures, places: Sequence[Place], ml: float) -> Stops:
     mm = [(shown.affine[:3, :3] @ one.at + shown.affine[:3, 3]).tolist() for one in places]
-    called = [f"{millilitres(one.voxels * ml)} ml at {position(shown, one.at)}" for one in places]
+    called = [f"{millilitres(one.voxels * ml)} ml, {position(shown, one.at)}" for one in places]
     none = "All raters agree everywhere." if len(shown.raters) > 1 else "There is one rater."
     return Stops(
         "Disagreements", "place of disagreement", none, called, mm, begins="the largest disagreement"
