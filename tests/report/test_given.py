@@ -104,13 +104,6 @@ def test_the_agreement_of_a_fusion_is_that_of_its_raters() -> None:
         plots.agreement(fastfuse.staple([mask.copy() for mask in MASKS]))
 
 
-def test_convergence_takes_label_maps() -> None:
-    maps = [mask * 2 + np.roll(mask, 2, 0) for mask in MASKS]
-    fusion = fastfuse.staple(maps, labels="all")
-    trace = fusion.log_likelihood.max() - fusion.log_likelihood
-    np.testing.assert_array_equal(plots.convergence(fusion).lines[0].get_ydata(), trace[trace > 0])
-
-
 @pytest.mark.parametrize("of", ["fusion", "estimate"])
 def test_rates_of_the_label_of_a_mask_are_those_of_the_mask(of: str) -> None:
     options: dict[str, Any] = {"prior": "estimate"}
@@ -219,6 +212,9 @@ def test_what_does_not_apply_is_refused(tmp_path: Path) -> None:
     labels = fastfuse.staple(MASKS, labels="all")
     with pytest.raises(TypeError, match=r"rater is given, and plots.confusion.*leave rater out"):
         plots.confusion(tmp_path / "a.png", labels, rater=1)  # type: ignore[call-overload]
+    with pytest.raises(TypeError) as refused:
+        plots.reliability(tmp_path / "a.png", {}, mask=MASKS[0])  # type: ignore[call-overload]
+    assert 'plots.reliability of a path, such as "reliability.png", writes a file' in str(refused.value)
     with pytest.raises(TypeError, match=r"overwrite is given, and plots.agreement writes no file"):
         plots.agreement(fastfuse.agreement(MASKS), overwrite=True)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="dpi is 0: it must be a positive number"):

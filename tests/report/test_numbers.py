@@ -11,6 +11,7 @@ import pytest
 
 import fastfuse
 from fastfuse.report.names import Names, for_tables, numbers_of
+from fastfuse.report.numbers import millilitres, number, significant
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 
@@ -61,3 +62,24 @@ def test_a_page_without_names_counts_raters_one_way(tmp_path: Path) -> None:
         )
     )
     assert data["numbers"] == [str(k) for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("value", "four", "three"),
+    [
+        (0.0, "0", "0"),
+        (3e-5, "0.00003", "0.00003"),
+        (0.0123456, "0.01235", "0.0123"),
+        (12.3456, "12.35", "12.3"),
+        (999.96, "1,000", "1,000"),
+        (1010.4, "1,010", "1,010"),
+        (-12345.6, "-12,346", "-12,346"),
+        (1e-7, "1e-07", "1e-07"),
+        (float("inf"), "inf", "inf"),
+    ],
+)
+def test_ordinary_numbers_have_no_power_of_ten(value: float, four: str, three: str) -> None:
+    assert number(value) == four
+    assert significant(value, 3) == three
+    if 0 < value < 0.1:
+        assert millilitres(value) == three

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 import textwrap
@@ -56,6 +57,32 @@ def test_rates_are_those_of_the_fusion() -> None:
     assert not plots.rates(fused()).patches
     with pytest.raises(ValueError, match="names holds 1, and there are 4 raters"):
         plots.rates(fusion, names=["a"])
+
+
+def test_rates_say_who_hides_whom() -> None:
+    ax = plots.rates(fastfuse.staple([*MASKS, MASKS[0], MASKS[2], MASKS[0]]), names=list("abcdefg"))
+    labels = [str(line.get_label()) for line in ax.lines]
+    assert labels == [
+        "a",
+        "b",
+        "c",
+        "d",
+        "e (at the point of a)",
+        "f (at the point of c)",
+        "g (at the point of a)",
+    ]
+    legend = [one.get_text() for one in ax.figure.legends[0].get_texts()]
+    assert legend == labels
+    assert sorted(one.get_text() for one in ax.texts) == ["2 raters", "3 raters"]
+    assert not plots.rates(fused()).texts
+
+
+def test_ticks_of_rates_that_are_nearly_one_have_few_digits() -> None:
+    near = dataclasses.replace(fused(), specificity=1 - 1e-8 * np.arange(4))
+    ax = plots.rates(near)
+    ax.figure.canvas.draw()
+    assert ax.get_xlim()[1] - ax.get_xlim()[0] > 1e-4
+    assert max(len(one.get_text()) for one in ax.get_xticklabels()) <= 8
 
 
 def test_intervals_are_those_of_the_fusion() -> None:

@@ -19,6 +19,7 @@ from fastfuse.errors import FastfuseError
 from fastfuse.files.review.make import review_files
 
 from ..cli.common import ran
+from ..report.common import Page
 from .common import AFFINE, ALL, ONE, SHAPE, THREE, TWO, box, rows_of
 
 GLOB = "{case}/masks/{rater}.nii.gz"
@@ -190,6 +191,48 @@ def test_label_maps_of_a_cohort(tmp_path: Path, pool: str) -> None:
     assert facts["decisions"]["voxels"] == {"2": 45}
     second = review_cohort(tmp_path / "out", tmp_path / "s.csv")
     assert (second.lesions[-1].case, second.lesions[-1].word) == ("p2", "2")
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_the_page_says_which_places_went_which_way(tmp_path: Path, labels: bool) -> None:
+    """As the sidecars of the cases and the list have them, also where nothing is fused anew."""
+    pytest.importorskip("jinja2")
+    cohort_in(tmp_path, labels=labels)
+    options = {"labels": "all"} if labels else {}
+    found = review_cohort(tmp_path / "out", tmp_path / "r.csv")
+    chosen = [next(one for one in found.lesions if one.case == case) for case in ("p2", "=p1")]
+    words = ["2", "0"] if labels else ["yes", "no"]
+    answers = {(one.case, str(one.number)): word for one, word in zip(chosen, words, strict=True)}
+    answer(tmp_path / "r.csv", answers)
+    for _ in range(2):
+        made = fused(tmp_path, decisions=tmp_path / "r.csv", report=tmp_path / "r.html", **options)
+        told = made.facts["decisions"]["lesions"]
+        assert list(told) == ["=p1", "p2"]
+        for case, lesions in told.items():
+            sidecar = json.loads((tmp_path / "out" / "cases" / case / "consensus.json").read_text())
+            assert sidecar["decisions"]["lesions"] == lesions
+        page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+        assert any(one.attributes["href"] == "#decisions" for one in page.all("a"))
+        section = page.one("section", id="decisions").text
+        assert f"2 {'places' if labels else 'lesions'} of 2 cases, by " in section
+        rows = ["".join(one.text.split()) for one in page.all("tr")]
+        for one, word in zip(chosen, words, strict=True):
+            decided = word if labels else {"yes": "alesion", "no": "nolesion"}[word]
+            (row,) = (row for row in rows if row.startswith(f"{one.case}{one.number}{decided}"))
+            place = next(
+                row
+                for row in rows_of(tmp_path / "r.csv")
+                if row["case"].removeprefix("'") == one.case and row["lesion"] == str(one.number)
+            )
+            assert row.endswith(",".join(place[f"ras_{axis}_mm"] for axis in "xyz"))
+            if not labels:
+                assert (
+                    f"{len(one.marked_by)}of4:{','.join(str(1 + NAMES.index(name)) for name in one.marked_by)}"
+                    in row
+                )
+    bare = fused(tmp_path, report=tmp_path / "r.html", **options)
+    assert "decisions" not in bare.facts
+    assert not Page.of((tmp_path / "r.html").read_text()).all("section", id="decisions")
 
 
 def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:

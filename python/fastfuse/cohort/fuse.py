@@ -291,7 +291,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
             remarks,
             files,
             rows,
-            {**told, **decisions.facts_but(so_far.failed)},
+            {**told, **decisions.facts_but(so_far.failed, place)},
         )
         write_all({**page_of(asked.report, made.facts, files), place.facts: sidecar_bytes(made.facts)})
     return made, remarks

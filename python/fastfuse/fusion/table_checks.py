@@ -99,7 +99,7 @@ def names_of_both(names: Sequence[str], others: Sequence[str]) -> list[str]:
     if any(_are_numbers(called) for called in (names, others)):
         raise ValueError(
             f"the tables have different raters ({enumerated(names)}; {enumerated(others)}): name them in both, by "
-            "tabulate(..., names=[...]), and tables add up by name"
+            'tabulate(masks, names=["Anna", "Bert"]), and tables add up by name'
         )
     return sorted({*names, *others})
 

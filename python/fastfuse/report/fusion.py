@@ -8,7 +8,7 @@ from typing import Any
 
 from .fit import auto_line, fit_table
 from .names import Names, for_tables
-from .numbers import millilitres, plural, rate, times
+from .numbers import millilitres, plural, rate, significant, times
 from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
@@ -211,7 +211,7 @@ def _offset(value: float | None) -> str:
 
 
 def _prior(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3g}"
+    return "undefined" if value is None else significant(value, 3)
 
 
 def _ending(facts: Facts) -> str:

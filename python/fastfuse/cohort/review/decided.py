@@ -11,9 +11,11 @@ from typing import Any
 from ...errors import CohortError
 from ...files.review.answers import of_cases
 from ...images.paths import recorded, shown
+from ...images.sidecar import json_of, sidecar_path
 from ...images.written.hashes import hash_of
 from ...inputs.names import enumerated
 from ..cases import CohortCase
+from ..place import Place
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,24 @@ class CohortDecisions:
         """Return the list, if a case has decisions in it."""
         return self.path if case in self.lines else None
 
-    def facts_but(self, failed: Container[str]) -> dict[str, Any]:
-        """Return what the summary says of the list, without cases that failed; nothing without a list."""
+    def facts_but(self, failed: Container[str], place: Place) -> dict[str, Any]:
+        """Return what the summary says of the list, without cases that failed; nothing without a list.
+
+        What was decided is told as the cases' sidecars in ``place`` have it.
+        """
         if self.path is None:
             return {}
+        cases = sorted(case for case in self.lines if case not in failed)
+        sidecars = {case: json_of(sidecar_path(place.consensus(case))) for case in cases}
         found = {
             "file": recorded(self.path),
             "sha256": hash_of(self.path),
-            "cases": sorted(case for case in self.lines if case not in failed),
+            "cases": cases,
+            "lesions": {
+                case: one.get("decisions", {}).get("lesions", [])
+                for case, one in sidecars.items()
+                if isinstance(one, dict)
+            },
         }
         return {"decisions": found}
 

@@ -107,6 +107,7 @@ def facts_of_labels(
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
         "log_likelihood": fusion.log_likelihood.tolist(),
+        "log_prior": fusion.log_prior.tolist(),
         "warnings": list(remarks),
     }
 

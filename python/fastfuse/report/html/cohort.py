@@ -14,6 +14,7 @@ from ..names import numbers_of
 from ..numbers import plural, rate
 from . import tables
 from .charts import fit_chart, heat_chart, rates_chart
+from .decided import decisions_of_cases
 from .page import File
 from .sections import Content, section
 
@@ -44,6 +45,7 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
         tiles=_tiles(facts, names),
         sections=[
             *_raters(facts),
+            *decisions_of_cases(facts, dict(zip(names, numbers_of(names), strict=True))),
             *_by_cases(names, deviations),
             *_quality(of.get("quality.csv", [])),
             *_fit(facts.get("fit", {})),

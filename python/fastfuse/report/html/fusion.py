@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
-from ..names import numbered, numbers_of
-from ..numbers import millilitres, plural, rate
-from ..review import decisions_in_words
+from ..names import numbers_of
+from ..numbers import millilitres, number, plural, rate, significant
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
+from .decided import decisions_part
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
 from .terms import TERMS
-from .view import in_words, view_of
+from .view import view_of
 
 Facts = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def _context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
     if "labels" not in facts:
         return _masks_context(facts, pictures)
     found = labels_context(facts)
-    return {**found, "parts": [*_decisions(facts, placed=pictures.placed), *found["parts"]]}
+    return {**found, "parts": [*decisions_part(facts, placed=pictures.placed), *found["parts"]]}
 
 
 def sentence_of(works: Sequence[Cited], facts: Facts) -> str:
@@ -96,7 +96,7 @@ def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
         "tiles": [*_tiles(facts, dice), *_decided_tile(facts)],
         "rater_tables": [tables.raters_table(facts)],
         "rates": rates_chart(facts["raters"], text),
-        "parts": _decisions(facts, placed=pictures.placed),
+        "parts": decisions_part(facts, placed=pictures.placed),
         "agreement": None if len(names) < 2 else _agreement(dice, facts),
         "fit": _fit(fit) if fit and fit["models"] else None,
     }
@@ -119,57 +119,6 @@ def _tiles(facts: Facts, dice: Sequence[Sequence[float | None]]) -> list[tuple[s
 def _decided_tile(facts: Facts) -> list[tuple[str, str]]:
     lesions = facts.get("decisions", {}).get("lesions")
     return [("decided", plural(len(lesions), "lesion"))] if lesions else []
-
-
-def _decisions(facts: Facts, *, placed: bool) -> list[dict[str, Any]]:
-    """Return a reviewer's decisions as a part of the page; nothing without any."""
-    decided = facts.get("decisions")
-    if not decided:
-        return []
-    numbers = {one["name"]: number for number, one in numbered(facts["raters"])}
-    of_labels = "labels" in facts
-    columns = [("place" if of_labels else "lesion", tables.NUMBER), ("decision", tables.TEXT)]
-    columns += [("ml", tables.NUMBER), ("who says what" if of_labels else "marked by", tables.TEXT)]
-    columns += [("at (mm)", tables.TEXT)]
-    rows = [
-        [
-            str(one["lesion"]),
-            _decision(one),
-            millilitres(one["ml"]),
-            _who(one, numbers),
-            in_words(one["ras_mm"], placed=placed),
-        ]
-        for one in decided["lesions"]
-    ]
-    if not rows:
-        columns = [("truth", tables.TEXT), ("ml", tables.NUMBER)]
-        rows = [[what, millilitres(count * facts["voxel_ml"])] for what, count in decided["voxels"].items()]
-    words = " ".join(decisions_in_words(facts))
-    core = (
-        "A place's core counts as the label, whatever the raters say."
-        if of_labels
-        else "A lesion's core counts as foreground, and what is none as background, whatever the raters marked."
-    )
-    caption = f"{words} {core}"
-    made = tables.table(caption, columns, rows)
-    return [{"id": "decisions", "title": "Decisions of a reviewer", "tables": [made]}]
-
-
-def _decision(one: Facts) -> str:
-    if "says" in one:
-        return str(one["decision"])
-    return "a lesion" if one["decision"] == "yes" else "no lesion"
-
-
-def _who(one: Facts, numbers: Mapping[str, str]) -> str:
-    """Return who marks a lesion, or who says what of a place, by the raters' numbers."""
-    if "says" not in one:
-        who = ", ".join(numbers[name] for name in one["marked_by"])
-        return f"{len(one['marked_by'])} of {one['looked']}: {who}"
-    said: dict[str, list[str]] = {}
-    for name, label in one["says"].items():
-        said.setdefault(label, []).append(numbers.get(name, name))
-    return "; ".join(f"{label}: {', '.join(names)}" for label, names in said.items())
 
 
 def ending(facts: Facts) -> str:
@@ -219,16 +168,44 @@ def _fit(fit: Facts) -> dict[str, Any]:
 
 
 def _convergence(facts: Facts) -> dict[str, Any] | None:
-    values = facts["log_likelihood"]
-    if len(values) < 2:
+    """Return what EM climbs after each iteration, as far as it is written, and in words what it is and why it may fall."""
+    likelihood = facts["log_likelihood"]
+    if len(likelihood) < 2:
         return None
-    last = values[-1]
-    text = f"Log-likelihood of the votes after each iteration, against the last. EM: {ending(facts)}."
-    chart = line_chart([one - last for one in values], "Convergence", text, ("iteration", "nats to the last"))
+    belief = facts.get("log_prior", [0.0] * len(likelihood))
+    penalised = any(belief)
+    values = [one + other for one, other in zip(likelihood, belief, strict=True)]
+    what = "Log-likelihood of the votes"
+    if penalised:
+        what += " plus the log-density of the rates under the performance prior (performance_prior),"
+    text = " ".join(
+        [f"{what} after each iteration, against the last. EM: {ending(facts)}.", *_falls(facts, penalised)]
+    )
+    names = ("iteration", "nats to the last")
+    chart = line_chart([one - values[-1] for one in values], "Convergence", text, names)
+    columns = {"log-likelihood (nats)": likelihood}
+    columns |= {"log-density of the rates": belief, "both": values} if penalised else {}
     picked = sorted({1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, len(values)})
-    rows = [[str(k), f"{values[k - 1]:,.4f}"] for k in picked if k <= len(values)]
-    columns = [("iteration", tables.NUMBER), ("log-likelihood (nats)", tables.NUMBER)]
-    return {"chart": chart, "table": tables.table("Log-likelihood after some iterations.", columns, rows)}
+    rows = [[str(k), *(f"{one[k - 1]:,.4f}" for one in columns.values())] for k in picked if k <= len(values)]
+    titles = [("iteration", tables.NUMBER), *((title, tables.NUMBER) for title in columns)]
+    return {"chart": chart, "table": tables.table("After some iterations.", titles, rows)}
+
+
+def _falls(facts: Facts, penalised: bool) -> Iterator[str]:
+    """Yield why what is drawn may fall, although EM does what it should."""
+    options = facts["options"]
+    if penalised:
+        yield "EM climbs the sum; the log-likelihood alone may fall."
+    elif options.get("performance_prior"):
+        yield "EM climbs this plus the log-density of the rates under the performance prior: this alone may fall."
+    if "decisions" in facts:
+        yield "The votes on decided voxels count for EM, too, and are not in it: it may fall."
+    if options.get("mrf"):
+        yield "The random field (mrf) is approximated by a mean field, by which it may fall."
+    if options.get("m_step") == "paper":
+        yield "On soft votes the paper’s M-step need not raise it; m_step=em does."
+    if facts["method"].startswith("border"):
+        yield "The shares of the levels are smoothed in each step, by which it may fall by a nat or two."
 
 
 def _options(facts: Facts) -> dict[str, Any]:
@@ -249,8 +226,8 @@ def _grid(facts: Facts) -> dict[str, Any]:
     affine = np.array(grid["affine"])
     return {
         "shape": " × ".join(map(str, grid["shape"])),
-        "voxel (mm)": " × ".join(f"{one:.4g}" for one in np.linalg.norm(affine[:3, :3], axis=0)),
-        "voxel (ml)": f"{facts['voxel_ml']:.6g}",
+        "voxel (mm)": " × ".join(number(one) for one in np.linalg.norm(affine[:3, :3], axis=0)),
+        "voxel (ml)": significant(facts["voxel_ml"], 6),
         "grid of": grid["file"] or "a box that holds all files",
         **({"placed": grid["placed"]} if "placed" in grid else {}),
         "mask": region["mask"] or "none: the whole volume",

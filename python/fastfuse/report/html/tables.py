@@ -10,6 +10,7 @@ from ..names import numbered
 from ..numbers import millilitres, number, rate
 from .page import File
 
+MOST_OPEN = 20  # rows of a table that may be folded away
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str] | dict[str, Any]
 Table = dict[str, Any]
@@ -23,13 +24,18 @@ def table(
     *,
     head: int = 0,
     sums: int = 0,
+    folded: str = "",
 ) -> Table:
-    """Return a table; ``columns`` are titles and kinds, ``head`` the cell that names a row, the last ``sums`` rows stand apart."""
+    """Return a table; ``columns`` are titles and kinds, ``head`` the cell that names a row, the last ``sums`` rows stand apart.
+
+    ``folded``: what a long table is called while it is folded away; without it, it is not.
+    """
     return {
         "caption": caption,
         "columns": [{"title": title, "kind": kind} for title, kind in columns],
         "head": head,
         "rows": [{"cells": list(row), "is_sum": place >= len(rows) - sums} for place, row in enumerate(rows)],
+        "folded": folded if len(rows) > MOST_OPEN else "",
     }
 
 
@@ -168,7 +174,8 @@ def files_table(files: Sequence[File]) -> Table:
     """Return the files of a page with their hashes."""
     columns = [("what", TEXT), ("file", WRAP), ("SHA-256", HASH)]
     rows = [[one.what, one.name, one.sha256] for one in files]
-    return table("Files that were read and written.", columns, rows)
+    folded = f"{len(rows)} files with their SHA-256"
+    return table("Files that were read and written.", columns, rows, folded=folded)
 
 
 def pairs_of(caption: str, facts: Mapping[str, Any], titles: tuple[str, str] = ("option", "value")) -> Table:

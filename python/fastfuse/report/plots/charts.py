@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from ...evaluation.result import Evaluation
 from ...fusion.estimate import Estimate
@@ -19,12 +21,14 @@ from ...fusion.result import Fusion
 from ...inputs.arrays import as_companion
 from .given import by_name, check_axes, check_given
 from .one_label import Label, codes_of, rates_of
-from .style import COLUMN, HUES, IN_LEGEND, QUIET, called, legend, legend_below, look, new_axes, tidy
+from .style import COLUMN, HUES, IN_LEGEND, QUIET, SMALL, called, legend, legend_below, look, new_axes, tidy
 
 Fitted = Fusion | Estimate | LabelFusion | LabelEstimate  # by EM
 RATES = ("sensitivity", "specificity")
 BINS = 20
 BETWEEN = "voxels between 0.05 and 0.95"
+SIZE, HIDDEN = 5.5, 2.2  # points: a rater's marker, and how near another one must be to hide it
+NARROWEST = 2e-4  # range of rates on an axis
 LEAST = 0.5  # voxels; where the axis begins
 SCORES = {
     "dice": "Dice", "precision": "precision", "recall": "recall", "lesion_sensitivity": "lesion\nsensitivity",
@@ -37,7 +41,8 @@ def rates(
 ) -> Axes:
     """Draw each rater's sensitivity against their specificity, with 95 % intervals as ellipses where there are intervals.
 
-    The upper right is best. An ellipse's half axes are those of the two intervals; it is cut off at 1.
+    The upper right is best. An ellipse's half axes are those of the two intervals; it is cut off at 1. Of raters at one
+    point the legend says so.
 
     Parameters
     ----------
@@ -74,10 +79,11 @@ def rates(
         intervals = None
     own = ax is None
     ax = new_axes(COLUMN, 2.8) if ax is None else ax
-    for at, name in enumerate(called(names_of(found, names), IN_LEGEND)):
+    shown, markers = called(names_of(found, names), IN_LEGEND), []
+    for at, name in enumerate(shown):
         x, y = specificity[at], sensitivity[at]
         style = look(at)
-        ax.plot(x, y, ls="none", ms=5.5, mec="white", mew=0.3, label=name, zorder=3, **style)
+        markers += ax.plot(x, y, ls="none", ms=SIZE, mec="white", mew=0.3, label=name, zorder=3, **style)
         if (
             intervals is not None
             and np.isfinite(ends := [intervals.specificity[at], intervals.sensitivity[at]]).all()
@@ -91,15 +97,39 @@ def rates(
     ax.set(xlabel="specificity", ylabel="sensitivity")
     ax.margins(0.08)
     ax.autoscale_view()
-    for limits, known in ((ax.set_xlim, ax.get_xlim()), (ax.set_ylim, ax.get_ylim())):
-        limits(max(known[0], 0), min(known[1], 1.0 + 0.02 * (known[1] - known[0])))
+    for limits, (low, high) in ((ax.set_xlim, ax.get_xlim()), (ax.set_ylim, ax.get_ylim())):
+        wider = max(NARROWEST - (high - low), 0) / 2  # of ticks with more digits than there is room
+        limits(max(low - wider, 0), min(high + wider, 1.0 + 0.02 * (high - low + 2 * wider)))
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.ticklabel_format(useOffset=False)
+    _tell_who_hides(ax, specificity, sensitivity, markers, shown)
     if own:
         legend_below(ax)
     else:
         legend(ax, loc="best", handletextpad=0.2)
     return tidy(ax)
+
+
+def _tell_who_hides(
+    ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], markers: Sequence[Line2D], names: Sequence[str]
+) -> None:
+    """Say in the legend at whose point a marker lies that hides another or is hidden, and beside it how many lie there."""
+    at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
+    near = HIDDEN / 72 / np.array([COLUMN, 2.8])  # of the axes, about
+    groups: list[list[int]] = []
+    for k in np.flatnonzero(np.isfinite(at).all(axis=1)).tolist():
+        group = next((one for one in groups if np.hypot(*((at[one[0]] - at[k]) / near)) < 1), None)
+        groups.append([k]) if group is None else group.append(k)
+    for first, *others in groups:
+        for k in others:
+            markers[k].set_label(f"{names[k]} (at the point of {names[first]})")
+        if others:
+            right, top = at[first] > 0.5
+            ax.annotate(
+                f"{len(others) + 1} raters", (x[first], y[first]), (-SIZE if right else SIZE, -2 if top else 2),
+                textcoords="offset points", ha="right" if right else "left", va="top" if top else "bottom",
+                fontsize=SMALL, color=QUIET,
+            )  # fmt: skip
 
 
 def intervals(
@@ -154,6 +184,8 @@ def intervals(
 def convergence(found: Fitted | Mapping[str, Fitted], ax: Axes | None = None) -> Axes:
     """Draw the log-likelihood of the votes after each iteration, as its distance from the highest.
 
+    Of label maps it is drawn with that of the rates under ``performance_prior``: EM climbs the sum.
+
     Parameters
     ----------
     found : Fusion, Estimate, LabelFusion or LabelEstimate, or mapping of str to these
@@ -164,7 +196,8 @@ def convergence(found: Fitted | Mapping[str, Fitted], ax: Axes | None = None) ->
     Returns
     -------
     Axes
-        A line that rises to the right has fallen in likelihood there, as the paper's M-step may on soft votes.
+        A line that rises to the right has fallen in likelihood there, as it may by the paper's M-step on soft votes, by
+        ``mrf``, and of masks by ``performance_prior``, whose part is not in it.
 
     Raises
     ------
@@ -190,7 +223,7 @@ def convergence(found: Fitted | Mapping[str, Fitted], ax: Axes | None = None) ->
     own = ax is None
     ax = new_axes(COLUMN, 2.4) if ax is None else ax
     for at, (name, one) in enumerate(zip(called(list(named), IN_LEGEND), named.values(), strict=True)):
-        trace = np.asarray(one.log_likelihood, dtype=np.float64)
+        trace = np.asarray(one.log_likelihood + getattr(one, "log_prior", 0.0), dtype=np.float64)
         if not trace.size:
             raise ValueError(f"{name or 'found'} has no iterations: {one.method} is not fitted by EM")
         below = trace.max() - trace

@@ -78,7 +78,9 @@ def check_of_file(figure: str, **given: Any) -> None:
     """Refuse parameters, None where they are not given, that do not apply when a file is written."""
     for name, value in given.items():
         if value is not None:
-            raise TypeError(f"{name} is given, and plots.{figure}(path, ...) writes a file: leave {name} out")
+            raise TypeError(
+                f'{name} is given, and plots.{figure} of a path, such as "{figure}.png", writes a file: leave {name} out'
+            )
 
 
 def check_of_axes(figure: str, *, overwrite: bool) -> None:
