@@ -13,6 +13,7 @@ import pytest
 import fastfuse
 from fastfuse.report import colours
 from fastfuse.report.colours import AREAS, CROSS, DASHES, LINES, RAMP, WHITE, areas_of, lightness, lines_of
+from fastfuse.report.html.stills import _with_consensus
 
 STYLE = Path(fastfuse.__file__).parent / "report/html/templates/style.css"
 LEAST = 10.0  # CIEDE2000 between two colours: about five times what is just seen
@@ -102,6 +103,21 @@ def test_all_that_the_viewer_draws_is_told_apart(seen: str) -> None:
         *itertools.product([*LINES, WHITE], ramp()),
     ]:
         assert apart(one, other, seen) >= LEAST, (one, other)
+
+
+@pytest.mark.parametrize("below", [0, 64, 128, 192, 255])
+@pytest.mark.parametrize("seen", SEEN)
+def test_no_line_looks_like_what_is_laid_over_the_image(seen: str, below: int) -> None:
+    """The consensus and labels at the opacity that is shown first, over black, greys and white, by the code of still slices."""
+    for areas in (ramp(), list(AREAS)):
+        labels = tuple(range(len(areas) + 1))
+        pixels = np.full((1, len(areas), 3), float(below))
+        laid = _with_consensus(pixels, np.array([labels[1:]]), labels, ["#000000", *areas])
+        for over in laid[0]:
+            colour = "#" + "".join(f"{round(float(part)):02x}" for part in over)
+            assert min(apart(colour, line, seen) for line in (*LINES, WHITE)) >= LEAST, colour
+    if below == 255:
+        assert np.mean(laid) < 200  # darker than the image
 
 
 @pytest.mark.parametrize("seen", SEEN)

@@ -104,7 +104,7 @@ def _with_consensus(
         colour = np.stack([np.interp(held, at, stops[:, k]) for k in range(3)], axis=-1)
         drawn = held >= LEAST
     share = np.where(drawn, OPACITY, 0)[..., None]
-    return np.asarray(pixels * (1 - share) + colour * share)
+    return np.asarray(pixels * (1 - share) ** 2 + colour * share)  # as in the viewer
 
 
 def _edges(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -13,3 +13,13 @@
   system.addEventListener("change", name);
   name();
 })();
+// Where links lead stays below the header, of however many rows it is.
+(() => {
+  const header = document.querySelector("header.top");
+  const root = document.documentElement;
+  const watch = () => {
+    const covers = getComputedStyle(header).position === "sticky" ? header.offsetHeight : 0;
+    root.style.scrollPaddingTop = `${covers + 8}px`;
+  };
+  new ResizeObserver(watch).observe(header);
+})();

@@ -52,6 +52,13 @@ const slicesOf = (scan, volumes, state) => {
   })();
   const LABEL_COLOURS = scan.labels.map((one) => hexed(one.color));
 
+  // What the consensus's colours become where they lie over the image, and how much of it they cover: the image's share is the
+  // square of what the opacity leaves, so that they stay darker than any line also where the image is white.
+  function laid(colours, opacity) {
+    const covers = 1 - (1 - opacity) ** 2;
+    return [colours.map((colour) => colour.map((part) => (covers ? part * opacity / covers : 0))), 255 * covers];
+  }
+
   function layout(plane, side) {
     const { across, up } = plane;
     const most = Math.max(...shape.map((n, axis) => n * scan.spacing[axis]));
@@ -73,6 +80,7 @@ const slicesOf = (scan, volumes, state) => {
     const above = new ImageData(columns, rows);
     const at = [...state.at];
     const low = options.level - options.window / 2;
+    const [colours, covers] = laid(isMap ? LABEL_COLOURS : RAMP, options.opacity);
     for (let row = 0, pixel = 0; row < rows; row++) {
       at[up] = rows - 1 - row;
       for (let column = 0; column < columns; column++, pixel += 4) {
@@ -83,10 +91,9 @@ const slicesOf = (scan, volumes, state) => {
         below.data[pixel + 3] = 255;
         if (!options.consensus) continue;
         const held = volumes.consensus[indexOf(at)];
-        const colour = isMap ? (scan.labels[held].value ? LABEL_COLOURS[held] : null) : held >= FAINT ? RAMP[held] : null;
-        if (!colour) continue;
-        above.data.set(colour, pixel);
-        above.data[pixel + 3] = 255 * options.opacity;
+        if (isMap ? !scan.labels[held].value : held < FAINT) continue;
+        above.data.set(colours[held], pixel);
+        above.data[pixel + 3] = covers;
       }
     }
     return [below, above, at[fixed]];

@@ -36,6 +36,12 @@
     raters: [...root.querySelectorAll("[data-rater]")].map((box) => box.checked),
   });
 
+  // Three digits, and all of those before the point: 0.0123, 12.3, 1,010.
+  function plain(value) {
+    const digits = Math.abs(value) < 1 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0 };
+    return value.toLocaleString("en", digits).replace("-", "−");
+  }
+
   // --- what is said -----------------------------------------------------------------------------------------------
 
   function position(axis) {
@@ -46,7 +52,7 @@
   function told() {
     const i = indexOf(state.at);
     const parts = [`${[0, 1, 2].map(position).join(", ")} mm`];
-    if (scan.image) parts.push(`image ${intensity(greyAt(...state.at)).toPrecision(3)}`);
+    if (scan.image) parts.push(`image ${plain(intensity(greyAt(...state.at)))}`);
     const held = volumes.consensus[i];
     parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
     if (volumes.raters) {
@@ -89,9 +95,20 @@
         for (const one of ["window", "level"]) {
           const value = Number(find(`#${one}`).value);
           const real = one === "level" ? intensity(value) : intensity(value) - scan.image.low;
-          find(`#${one}-said`).textContent = real.toPrecision(3);
+          find(`#${one}-said`).textContent = plain(real);
         }
       }
+    });
+  }
+
+  // Makes the boxes of long lists as high as their last row that fits.
+  function wholeRows() {
+    root.querySelectorAll(".list").forEach((list) => {
+      list.style.maxHeight = "";
+      if (list.scrollHeight <= list.clientHeight) return;
+      const top = list.getBoundingClientRect().top - list.scrollTop;
+      const ends = [...list.children].map((row) => row.getBoundingClientRect().bottom - top);
+      list.style.maxHeight = `${Math.max(ends[0], ...ends.filter((end) => end <= list.clientHeight))}px`;
     });
   }
 
@@ -185,7 +202,7 @@
         find(`#${shown[0]}`).focus({ preventScroll: true });
       });
     });
-    new ResizeObserver(show).observe(root);
+    new ResizeObserver(() => { wholeRows(); show(); }).observe(root);
   }
 
   async function open() {
