@@ -12,6 +12,7 @@ from scipy import ndimage
 
 import fastfuse
 from fastfuse.reference.labels import fuse_labels, one_hot
+from fastfuse.report.html.fusion import _falls
 
 from .common import Page, fused
 
@@ -65,9 +66,9 @@ def test_of_label_maps_what_em_climbs_is_drawn(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"method": "staple"}, None),
-        ({"method": "staple", "performance_prior": (500.0, 300.0)}, "EM climbs this plus the log-density of the rates"),
+        ({"method": "staple", "performance_prior": (500.0, 300.0)}, "EM climbs this plus the log-density of the rates under the performance prior, which"),
         ({"method": "staple", "mrf": 2.0}, "The random field (mrf) is approximated by a mean field"),
-        ({"method": "soft-staple"}, "On soft votes the paper’s M-step need not raise it"),
+        ({"method": "soft-staple"}, "On soft votes the paper’s M-step need not climb"),
         ({"method": "soft-staple", "m_step": "em"}, None),
         ({"method": "border-staple", "image": "flair.nii.gz"}, "The shares of the levels are smoothed"),
     ],
@@ -84,6 +85,14 @@ def test_why_the_likelihood_of_masks_may_fall_is_told(
         assert np.diff(facts["log_likelihood"]).min() >= -1e-9
     else:
         assert words in told(page)
+
+
+def test_that_decided_voxels_are_not_drawn_is_told() -> None:
+    facts = {"options": {"performance_prior": [221.0, 0.9]}, "method": "staple", "decisions": {}}
+    (said,) = _falls(facts, penalised=True)
+    assert said.startswith("EM climbs the sum plus the log-likelihood of the votes on decided voxels")
+    (said,) = _falls({**facts, "options": {}}, penalised=False)
+    assert said.startswith("EM climbs this plus the log-likelihood of the votes on decided voxels")
 
 
 def test_figures_draw_what_em_climbs() -> None:

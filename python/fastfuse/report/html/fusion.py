@@ -179,7 +179,10 @@ def _convergence(facts: Facts) -> dict[str, Any] | None:
     if penalised:
         what += " plus the log-density of the rates under the performance prior (performance_prior),"
     text = " ".join(
-        [f"{what} after each iteration, against the last. EM: {ending(facts)}.", *_falls(facts, penalised)]
+        [
+            f"{what} after each iteration, against the last. EM: {ending(facts)}.",
+            *_falls(facts, penalised=penalised),
+        ]
     )
     names = ("iteration", "nats to the last")
     chart = line_chart([one - values[-1] for one in values], "Convergence", text, names)
@@ -191,21 +194,25 @@ def _convergence(facts: Facts) -> dict[str, Any] | None:
     return {"chart": chart, "table": tables.table("After some iterations.", titles, rows)}
 
 
-def _falls(facts: Facts, penalised: bool) -> Iterator[str]:
+def _falls(facts: Facts, *, penalised: bool) -> Iterator[str]:
     """Yield why what is drawn may fall, although EM does what it should."""
     options = facts["options"]
-    if penalised:
-        yield "EM climbs the sum; the log-likelihood alone may fall."
-    elif options.get("performance_prior"):
-        yield "EM climbs this plus the log-density of the rates under the performance prior: this alone may fall."
+    beside = []
+    if options.get("performance_prior") and not penalised:
+        beside.append("the log-density of the rates under the performance prior")
     if "decisions" in facts:
-        yield "The votes on decided voxels count for EM, too, and are not in it: it may fall."
+        beside.append("the log-likelihood of the votes on decided voxels")
+    if beside:
+        what = "the sum" if penalised else "this"
+        yield f"EM climbs {what} plus {' plus '.join(beside)}, which is not drawn: the line may fall."
+    elif penalised:
+        yield "EM climbs the sum; the log-likelihood alone may fall."
     if options.get("mrf"):
-        yield "The random field (mrf) is approximated by a mean field, by which it may fall."
+        yield "The random field (mrf) is approximated by a mean field, by which the line may fall."
     if options.get("m_step") == "paper":
-        yield "On soft votes the paper’s M-step need not raise it; m_step=em does."
+        yield "On soft votes the paper’s M-step need not climb: the line may fall, and by m_step=em does not."
     if facts["method"].startswith("border"):
-        yield "The shares of the levels are smoothed in each step, by which it may fall by a nat or two."
+        yield "The shares of the levels are smoothed in each step, by which the line may fall by a nat or two."
 
 
 def _options(facts: Facts) -> dict[str, Any]:
