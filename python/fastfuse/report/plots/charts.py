@@ -115,7 +115,9 @@ def _tell_who_hides(
 ) -> None:
     """Say in the legend at whose point a marker lies that hides another or is hidden, and beside it how many lie there."""
     at = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x, y])))
-    near = HIDDEN / 72 / np.array([COLUMN, 2.8])  # of the axes, about
+    near = (
+        HIDDEN / 72 * ax.figure.dpi / np.asarray(ax.bbox.size)
+    )  # of the axes, as large as they are before they are laid out
     groups: list[list[int]] = []
     for k in np.flatnonzero(np.isfinite(at).all(axis=1)).tolist():
         group = next((one for one in groups if np.hypot(*((at[one[0]] - at[k]) / near)) < 1), None)
