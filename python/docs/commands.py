@@ -40,7 +40,7 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 def _section(path: str, command: Any) -> Iterator[str]:
     from fastfuse.cli.help import lines_of
 
-    context: Any = command.context_class(command, info_name=path)
+    context: Any = command.context_class(command, info_name=path, help_option_names=["-h", "--help"])
     text = "\n".join(line for line, _ in lines_of(command, context))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     yield from (f"\n## {path}\n", "```text", plain.strip("\n"), "```")

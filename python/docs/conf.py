@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE))
 
 from commands import write_commands
 from pages import slug_of, with_links_to_pages, write_pages
+from pictures import with_texts
 
 project = "fastfuse"
 release = version_of("fastfuse")
@@ -118,9 +119,10 @@ html_math_renderer = "mathml"
 
 
 def setup(app: Sphinx) -> None:
-    """Write formulas as MathML, which browsers show without a script from elsewhere; turn links."""
+    """Write formulas as MathML, which browsers show without a script from elsewhere; turn links; give pictures texts."""
     app.add_html_math_renderer("mathml", (formula_in_text, None), (formula, None))
     app.connect("source-read", turn_links)
+    app.connect("doctree-resolved", with_texts)
     app.connect("html-collect-pages", without_unread, priority=1)
 
 

@@ -41,8 +41,8 @@ z = int(truth.sum((0, 1)).argmax())
 marked = np.argwhere(np.any(case.masks, axis=0)[:, :, z])
 (x0, y0), (x1, y1) = marked.min(0) - 3, marked.max(0) + 4
 crop = np.s_[x0:x1, y0:y1, z]
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.6), layout="constrained")
-for ax, (name, fusion) in zip(axes, found.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(5.6, 6.4), layout="constrained")
+for ax, (name, fusion) in zip(axes.flat, found.items(), strict=True):
     ax.imshow(flair[crop].T, cmap="gray", origin="lower")
     shown = np.ma.masked_less(fusion.probability[crop].T, 0.05)
     drawn = ax.imshow(shown, cmap="viridis", origin="lower", vmin=0, vmax=1, alpha=0.8)

@@ -28,8 +28,8 @@ z = int(mask.sum((0, 1)).argmax())
 marked = np.argwhere(mask[:, :, z])
 (x0, y0), (x1, y1) = marked.min(0) - 4, marked.max(0) + 5
 crop = np.s_[x0:x1, y0:y1, z]
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.4), layout="constrained")
-for ax, (name, soft) in zip(axes, ways.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(5.2, 6.4), layout="constrained")
+for ax, (name, soft) in zip(axes.flat, ways.items(), strict=True):
     values = getattr(soft, "values", soft)
     reached = f"{soft.size:.2f} times the mask" if hasattr(soft, "size") and hasattr(soft, "values") else ""
     ax.imshow(flair[crop].T, cmap="gray", origin="lower")

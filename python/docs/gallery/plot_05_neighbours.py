@@ -16,11 +16,11 @@ import fastfuse
 warnings.simplefilter("ignore")
 case = fastfuse.phantom.make_case(3, shape=(91, 109, 91), spacing_mm=2.0, raters=fastfuse.phantom.FLIPS[:3])
 z = int(case.lesions.sum((0, 1)).argmax())
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(5.2, 6.2), layout="constrained")
 inside = np.argwhere(case.brain[:, :, z])
 (x0, y0), (x1, y1) = inside.min(0), inside.max(0)
 scores = {}
-for ax, strength in zip(axes, (0, 0.25, 0.5, 1), strict=True):
+for ax, strength in zip(axes.flat, (0, 0.25, 0.5, 1), strict=True):
     fusion = fastfuse.staple(
         case.masks, mask=case.brain, mrf=strength, spacing_mm=(2, 2, 2), prior="estimate"
     )

@@ -21,7 +21,9 @@ votes = [
     for spread in (0.1, 0.2, 0.3, 0.4)
 ]
 
-figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
+# %%
+# soft-STAPLE above, its simplified form below.
+figure, axes = plt.subplots(2, 1, figsize=(4.8, 7), layout="constrained")
 for ax, function in zip(axes, (fastfuse.soft_staple, fastfuse.simplified_soft_staple), strict=True):
     fusions = {
         f'm_step="{m_step}"': function(votes, m_step=m_step, max_iter=60) for m_step in ("paper", "em")

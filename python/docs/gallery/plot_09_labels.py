@@ -29,9 +29,9 @@ names = {0: "background", 1: "oedema", 2: "core"}
 fusion = fastfuse.staple(maps, labels=names)
 vote = fastfuse.majority_vote(maps, labels=names)
 
-figure, axes = plt.subplots(1, 4, figsize=(10, 3), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(5, 5.6), layout="constrained")
 shown = {"truth": truth, "third rater": maps[2], "plurality": vote.label(), "STAPLE": fusion.label()}
-for ax, (name, labels) in zip(axes, shown.items(), strict=True):
+for ax, (name, labels) in zip(axes.flat, shown.items(), strict=True):
     ax.imshow(labels[:, :, 16].T, cmap="cividis", origin="lower", vmin=0, vmax=2)
     right = np.mean(labels[truth == 2] == 2)
     ax.set(title=f"{name}\n{right:.0%} of the core", xticks=[], yticks=[])
