@@ -158,25 +158,25 @@ def fuse_cohort(
         Folder of the cases: laid out as MSSEG-2016, or as BIDS; or in any way, with ``glob`` or ``table``.
     out : path
         Folder of the outputs; made if it is not there.
-    pool : {{"raters", "none"}}, default "raters"
+    pool : {"raters", "none"}, default "raters"
         "raters": their rates are estimated from all cases together. "none": each case by itself.
-    priors : {{"auto", "own", "shared"}}, default "auto"
+    priors : {"auto", "own", "shared"}, default "auto"
         Whether each case has its own prior, as of :func:`pool`.
     glob : str, optional
-        Paths below the folder with the names in braces, as "{{case}}/masks/{{rater}}.nii.gz".
+        Paths below the folder with the names in braces, as "{case}/masks/{rater}.nii.gz".
     table : path, optional
         A TSV with the columns case, rater and path, and perhaps mask and image.
-    split : {{"Training", "Testing", "all"}}, default "Training"
+    split : {"Training", "Testing", "all"}, default "Training"
         Of MSSEG's layout.
-    mask : {{"auto", "none"}}, default "auto"
+    mask : {"auto", "none"}, default "auto"
         Fuse a case inside its mask, such as the brain's, where it has one.
-    prior : {{"mean", "estimate"}} or float, default "mean"
+    prior : {"mean", "estimate"} or float, default "mean"
         p(truth 1) before any vote, in each case or in all.
     replicates, seed : int
         Of the bootstrap over cases.
     evidence : bool, default False
         As of :func:`border_staple`, in each case's consensus; it needs an image of every case.
-    preset : {{"recommended", "paper"}}, optional
+    preset : {"recommended", "paper"}, optional
         As of :func:`fuse_files`. Cases that share rates are fused by one method: it is chosen by the first of those that most raters
         read, and by their image if every case has one. With ``pool="none"`` each case chooses.
     label_names, select_segment, channel_axis, soften, dilation, cut, ties : optional

@@ -67,9 +67,9 @@ def pool(
         together, the estimate of the sum of the tables. "auto" is "own" of masks and soft votes by methods with two
         classes. Label maps and three classes (their shares) have it where it is asked for; border-STAPLE, a log-linear
         likelihood and the majority have one of all cases.
-    prior : {{"mean", "estimate"}} or float, default "mean"
+    prior : {"mean", "estimate"} or float, default "mean"
         p(truth 1) before any vote, as of :func:`estimate`, of each case or of all.
-    intervals : {{"none", "bootstrap"}}, default "none"
+    intervals : {"none", "bootstrap"}, default "none"
         95 % intervals of the rates by a bootstrap over cases: what differs from case to case, such as how hard they are,
         is in them. They need more than a few cases.
     start : PooledEstimate, optional
