@@ -104,6 +104,31 @@ def test_formulas_need_no_script(built: Path) -> None:
     assert not re.search(r"<script[^>]+src=[\"']?http", page)
 
 
+def test_no_formula_is_left_as_it_is_typed(built: Path) -> None:
+    page = re.sub(
+        r"<math.*?</math>", "", (built / "methods.html").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    article = html.unescape(re.sub(r"<[^>]+>", "", page.partition("<article")[2].partition("</article>")[0]))
+    assert "Errata of the paper" in article
+    assert not re.search(r"\$|\\[a-z]+", article)
+
+
+def test_pictures_have_texts(built: Path) -> None:
+    """But thumbnails, which stand above their titles."""
+    seen = 0
+    for page in built.rglob("*.html"):
+        article = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+        for picture in re.findall(r"<img\b[^>]*>", article):
+            said = re.search(r'\balt="([^"]*)"', picture)
+            assert said, (page, picture)
+            name = page.stem.replace("_", " ")
+            assert said[1] or "_thumb.png" in picture, (page, picture)
+            assert not said[1].endswith(".png"), (page, picture)
+            assert said[1] != name, (page, picture)
+            seen += 1
+    assert seen > 40
+
+
 def test_every_option_of_every_command_is_documented(built: Path) -> None:
     import typer.main
 
