@@ -84,6 +84,25 @@ def test_every_way_to_type_it(tmp_path: Path, words: list[str], said: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("demo --cohort -h", "--cohort is followed by -h: give its value first; write ./-h for a file of"),
+        (
+            "fuse a.nii -o --mask m.nii",
+            "--output is followed by --mask: give its value first; write ./--mask",
+        ),
+        ("fuse a.nii -o o.nii --preset --help", "--preset is followed by --help: give its value first"),
+    ],
+)
+def test_a_switch_is_no_value(tmp_path: Path, words: str, said: str) -> None:
+    """Help that is asked for where a value is missing, or an option; nothing is written in a folder -h."""
+    done = run_here(tmp_path, *words.split())
+    assert done.returncode == 2
+    assert said in done.stderr.replace("\n", " ")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["--set", "seed=1", "--set", "seed=2"],

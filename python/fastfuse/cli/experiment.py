@@ -23,7 +23,7 @@ EXAMPLES = (
 
 def experiment(
     cohort: Annotated[Path, Argument(help="Folder of cases, laid out as MSSEG-2016.", show_default=False)],
-    out: Annotated[Path, Option(help="Folder of the run.", show_default=False)],
+    out: Annotated[Path, Option(metavar="FOLDER", help="Folder of the run.", show_default=False)],
     preset: Annotated[
         str | None, choice("quick is for two cores.", metavar="quick|paper", show_default="quick")
     ] = None,

@@ -39,7 +39,7 @@ EXAMPLES = (
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --preset recommended --image flair.nii.gz --mask brain.nii.gz",
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz --roi 4",
-    "fastfuse fuse rater*.nii.gz -o labels.nii.gz --labels all --label-names labels.tsv",
+    "fastfuse fuse rater*.nii.gz -o labels.nii.gz --labels all --label-names names.tsv",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,6 +36,7 @@ class Once(TyperCommand):
             if not ctx.resilient_parsing:  # while words are completed
                 _check_once(order)
                 _check_names(order, values)
+                _check_no_switch(order, values, {*parser._short_opt, *parser._long_opt})
             return values, rest, order
 
         parser.parse_args = counted
@@ -78,6 +79,18 @@ def _check_names(order: Iterable[Any], values: Mapping[str, Any]) -> None:
             raise FastfuseError(f"the name of {what} is empty{called}; choose one")
         if one.name in UNCHECKED:
             raise FastfuseError(f"{switch} is empty: give a value, or leave it out")
+
+
+def _check_no_switch(order: Iterable[Any], values: Mapping[str, Any], switches: Collection[str]) -> None:
+    """Refuse a switch where an option's value is expected, such as --cohort -h, or --out --mask."""
+    for one in order:
+        if one.param_type_name != "option":
+            continue
+        given, switch = values.get(one.name), max(one.opts, key=len)
+        for text in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(text, str) and text.partition("=")[0] in switches:
+                remedy = f"; write ./{text} for a file of that name" if _is_path(one) else ""
+                raise FastfuseError(f"{switch} is followed by {text}: give its value first{remedy}")
 
 
 def _is_path(one: Any) -> bool:

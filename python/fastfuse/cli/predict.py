@@ -28,7 +28,9 @@ def predict(
         list[Path],
         Argument(help="A folder for each case, with its five images.", show_default=False),
     ],
-    out: Annotated[Path, Option("--out", "-o", help="Folder of the predictions.", show_default=False)],
+    out: Annotated[
+        Path, Option("--out", "-o", metavar="FOLDER", help="Folder of the predictions.", show_default=False)
+    ],
     method: Annotated[
         list[str] | None,
         Option(help="soft-staple, ...; once for each. Else all of the run.", show_default=False),

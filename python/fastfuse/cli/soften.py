@@ -54,7 +54,11 @@ def soften(
     ] = None,
     out_dir: Annotated[
         Path | None,
-        Option(help="Folder for any number of soft masks, named as the masks; or -o.", show_default=False),
+        Option(
+            metavar="FOLDER",
+            help="Folder for any number of soft masks, named as the masks; or -o.",
+            show_default=False,
+        ),
     ] = None,
     roi: Annotated[
         Path | None,

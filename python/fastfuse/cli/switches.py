@@ -57,6 +57,7 @@ Threads = Annotated[int, Option(help="Threads to use; 0: all that there are.")]
 Bids = Annotated[
     Path | None,
     Option(
+        metavar="FOLDER",
         help="Also write derivatives of BIDS into this folder, such as derivatives/fastfuse: its sub-LABEL/ and dataset_description.json.",
         show_default=False,
     ),

@@ -30,10 +30,13 @@ def table(
     ],
     out: Annotated[
         Path | None,
-        Option(help="Folder of the tables and figures; else the run's.", show_default=False),
+        Option(
+            metavar="FOLDER", help="Folder of the tables and figures; else the run's.", show_default=False
+        ),
     ] = None,
     cohort: Annotated[
-        Path | None, Option(help="The cohort's folder, if it has moved.", show_default=False)
+        Path | None,
+        Option(metavar="FOLDER", help="The cohort's folder, if it has moved.", show_default=False),
     ] = None,
     cut: Annotated[
         float | None, Option(help="A mask is probability >= cut; else as the run.", show_default=False)

@@ -130,7 +130,7 @@ class Options(OfMethods, OfForeground):
             "vote, or a number in (0.5, 1) for every sensitivity and specificity; of label maps vote, plurality (most votes), or itk.",
             number_or_word,
             main=True,
-            metavar="vote|X|plurality|itk",
+            metavar="auto|vote|X|plurality|itk",
         ),
         methods=of_rates,
     )

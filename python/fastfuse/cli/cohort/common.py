@@ -27,7 +27,10 @@ class SplitName(str, Enum):
 
 
 Out = Annotated[
-    Path, Option("--out", help="Folder of all outputs; made if it is not there.", show_default=False)
+    Path,
+    Option(
+        "--out", metavar="FOLDER", help="Folder of all outputs; made if it is not there.", show_default=False
+    ),
 ]
 Glob = Annotated[
     str | None,

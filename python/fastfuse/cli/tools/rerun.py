@@ -33,11 +33,19 @@ def rerun(
     ],
     out: Annotated[
         Path,
-        Option("--out-dir", "-o", help="Folder for all outputs, under their names.", show_default=False),
+        Option(
+            "--out-dir",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for all outputs, under their names.",
+            show_default=False,
+        ),
     ],
     inputs: Annotated[
         Path | None,
-        Option(help="Folder where the inputs lie now, if they have moved.", show_default=False),
+        Option(
+            metavar="FOLDER", help="Folder where the inputs lie now, if they have moved.", show_default=False
+        ),
     ] = None,
     threads: Threads = 0,
     overwrite: Overwrite = False,

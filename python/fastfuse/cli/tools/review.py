@@ -46,7 +46,11 @@ def review(
     ] = False,
     inputs: Annotated[
         Path | None,
-        Option(help="Folder where the raters' files lie now, if they have moved.", show_default=False),
+        Option(
+            metavar="FOLDER",
+            help="Folder where the raters' files lie now, if they have moved.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

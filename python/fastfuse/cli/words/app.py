@@ -22,6 +22,9 @@ EXAMPLES = (
 )
 
 
+CODES = "0 done, 1 internal error, 2 bad input or usage, 3 some cases of a cohort failed, 130 interrupted, 143 terminated."
+
+
 @cache
 def app_of(*names: str) -> typer.Typer:
     """Return the command that knows these commands only: what is not typed is not loaded."""
@@ -37,7 +40,7 @@ def app_of(*names: str) -> typer.Typer:
             _add_cohort(app)
         else:
             _add(app, name)
-    app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES))(fastfuse)
+    app.callback(invoke_without_command=True, help=about(SUMMARY, EXAMPLES), epilog=CODES)(fastfuse)
     return app
 
 

@@ -134,11 +134,13 @@ def write_derivatives(
             outputs.add(sidecar_path(path), json_bytes({"Description": f"Consensus: {holds}", **about}))
         names = place_of_output(sidecar_path(consensus).with_suffix(".tsv"))
         outputs.add(_table_of(images), names.read_bytes() if of_labels and names.is_file() else TABLE)
-        if not (folder / "README.md").exists():
-            outputs.add(folder / "README.md", README.encode())
+        readme = folder / "README.md"
+        also = [] if readme.exists() else [readme]
+        for path in also:
+            outputs.add(path, README.encode())
         outputs.add(folder / FILE, description.as_bytes())
         outputs.commit()
-    return [*written, folder / FILE]
+    return [*written, *also, folder / FILE]
 
 
 def write_cases(folder: Path, consensuses: Mapping[str, Path], cohort: Path) -> list[Path]:
