@@ -126,6 +126,11 @@ def in_the_shell() -> Iterator[None]:
         _Audience.is_shell = before
 
 
+def in_python_alone(text: str) -> str:
+    """Return what is said to a user of Python; nothing for one of the shell, who cannot do it."""
+    return "" if _Audience.is_shell else text
+
+
 def said(message: str) -> str:
     """Return a message for who reads it: what goes into an error that is none of ours (ValueError, TypeError)."""
     return message if _Audience.is_shell else in_python(message)

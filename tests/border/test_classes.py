@@ -83,7 +83,7 @@ def test_refusals(drawn: Drawn) -> None:
         "performance_prior": (5, 1.5),
         "acceleration": "squarem",
     }.items():
-        with pytest.raises(ValueError, match=f"{name} is .*, classes is 3"):
+        with pytest.raises(ValueError, match=f"{name} is .*, and classes is 3"):
             fastfuse.staple(drawn.masks, classes=3, **{name: value})
     with pytest.raises(ValueError, match="classes is 4: it must be 2 or 3"):
         fastfuse.staple(drawn.masks, classes=4)

@@ -272,8 +272,8 @@ def test_select_label_then_soften(folder: Path, masks: np.ndarray, flair: np.nda
     [
         ({"soften": True}, r"soften needs image"),
         ({"method": "dilated-staple"}, r"dilated-staple needs image"),
-        ({"image": "flair.nii.gz"}, "image given, but nothing grows"),
-        ({"dilation": {"size": 1.3}}, "options of a dilation given, but nothing grows"),
+        ({"image": "flair.nii.gz"}, "image is given, but nothing grows"),
+        ({"dilation": {"size": 1.3}}, "options of a dilation are given, but nothing grows"),
         (
             {"soften": True, "method": "staple", "image": "flair.nii.gz"},
             "soften is set, but staple takes masks",

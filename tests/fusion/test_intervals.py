@@ -186,7 +186,7 @@ def test_undefined_for_soft_staple(case: str) -> None:
 
 @pytest.mark.parametrize("kind", ["information", "bootstrap", "lesions"])
 def test_refused_with_a_random_field(kind: str) -> None:
-    with pytest.raises(ValueError, match=f"intervals is '{kind}', mrf is set"):
+    with pytest.raises(ValueError, match=f"intervals is '{kind}', and mrf is set"):
         fastfuse.staple(votes_of("binary", seed=0), mrf=0.5, intervals=kind)
 
 

@@ -208,7 +208,10 @@ def test_memory_order_is_only_that(fuse: Any) -> None:
         ({"mrf": "strong"}, "mrf is 'strong': it must be a number of at least 0"),
         ({"mrf": None}, "mrf is None: it must be a number of at least 0"),
         ({"mrf": True}, "mrf is True: it must be a number of at least 0"),
-        ({"mrf": 0.5, "acceleration": "squarem"}, "acceleration is 'squarem': with mrf there is none"),
+        (
+            {"mrf": 0.5, "acceleration": "squarem"},
+            "acceleration is 'squarem', and mrf is set: with coupled voxels",
+        ),
         ({"mrf": 0.5, "spacing_mm": (1, 1)}, "spacing_mm is (1, 1): it must hold 3 numbers, one per axis"),
         ({"mrf": 0.5, "spacing_mm": 2}, "spacing_mm is 2: it must hold 3 numbers, one per axis"),
         ({"mrf": 0.5, "spacing_mm": (1, 0, 1)}, "spacing_mm[1] is 0: it must be a number above 0"),

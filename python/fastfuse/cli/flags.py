@@ -17,6 +17,7 @@ from ..fusion.registry import AUTO, in_help_order, names_left_to_methods
 from .switches import choice
 from .words.declared import NO_PAIR, Context
 from .words.declared import Option as TypedOption
+from .words.spoken import names_of_running, with_typed_options
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -48,7 +49,7 @@ OTHERS = (
 )
 CALL = re.compile(r"\b\w+(?:\.\w+)*\([^()]*\)")  # code of Python, which is not typed
 CODE = "\0"  # stands for a piece of code in a message
-VALUE = r"(?:'[^']*'|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
+VALUE = r"(?:'[^']*'|\([^()]*\)|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
     (rf"{CALL.pattern} \((--[^)]*)\)", r"\1"),  # staple(maps, labels='all') (--labels all)
@@ -152,7 +153,7 @@ def set_by(context: Context, preset: Enum | None, values: dict[str, Any]) -> dic
 
 def typed_names() -> dict[str, str]:
     """Return how each option is typed, by its name."""
-    return {name: switch(name) for name in (*FLAGGED, *OTHERS)}
+    return {name: switch(name) for name in (*FLAGGED, *OTHERS)} | names_of_running()
 
 
 def with_typed_values(message: str) -> str:
@@ -160,7 +161,8 @@ def with_typed_values(message: str) -> str:
     for pattern, typed in BOTH_WAYS:
         message = re.sub(pattern, typed, message)
     code = iter(CALL.findall(message))
-    return re.sub(CODE, lambda found: next(code, found[0]), _with_typed_settings(CALL.sub(CODE, message)))
+    message = with_typed_options(_with_typed_settings(CALL.sub(CODE, message)), typed_names())
+    return re.sub(CODE, lambda found: next(code, found[0]), message)
 
 
 def _with_typed_settings(message: str) -> str:

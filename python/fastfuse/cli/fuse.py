@@ -124,7 +124,7 @@ def fuse(
         Option(
             "--output",
             "-o",
-            help="Consensus probability (.nii, .nii.gz, .dcm) or with --labels label map (.nii, .nii.gz); or as segments (.seg.nrrd). "
+            help="Consensus probability (.nii, .nii.gz, .dcm) or with --labels label map (.nii, .nii.gz); or as segments (.seg.nrrd). A review takes .nii and .nii.gz alone. "
             "A .json beside it holds the rest.",
             show_default=False,
         ),

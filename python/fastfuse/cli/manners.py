@@ -13,6 +13,7 @@ from ..images.memory import NUMPY, check_addresses
 from .common import manner
 from .process.log import start_log
 from .words.declared import Option
+from .words.spoken import runs
 
 PANEL = "Output"
 Command = Callable[..., None]
@@ -42,7 +43,7 @@ FLAGS = [
 
 def with_manners(command: Command) -> Command:
     """Give a command the flags of every command; they are kept in ``manner``, the command gets the others."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    own = list(inspect.signature(command, eval_str=True).parameters.values())
 
     @functools.wraps(command)
     def run(
@@ -51,6 +52,7 @@ def with_manners(command: Command) -> Command:
         if quiet and verbose:
             raise FastfuseError("--quiet and --verbose are given: leave one of both out")
         manner.quiet, manner.verbose, manner.json, manner.debug = quiet, verbose, json, debug
+        runs(own)
         check_addresses("NumPy", NUMPY, "numpy")
         if log_file is not None:
             start_log(log_file)

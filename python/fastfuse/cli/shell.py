@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
 import traceback
@@ -23,11 +22,11 @@ from .process.log import end_log
 from .process.signals import INTERRUPTED, TERMINATED, Ear, hearing
 from .process.streams import CannotPrint, ReaderGone, open_streams
 from .words.commands import EVERY, command_called
+from .words.spoken import beginning_as_typed
 from .words.straight import NotStraightError, values_of_words
 
 COMPLETION = "_FASTFUSE_COMPLETE"
 WIDE = "10000"  # columns: a shell takes each line of a meaning for a word, so that none is broken
-OF_ONE = re.compile(r"(\w+)\['?(.*?)'?\]")  # an option of one rater, or one label
 
 
 def app_of_words(words: Sequence[str]) -> Any:
@@ -175,13 +174,7 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _as_typed(message: str) -> str:
     """Call the options that a message sets, or begins with, as they are typed."""
-    message = with_typed_values(message)
-    name, _, rest = message.partition(" ")
-    typed, one = typed_names(), OF_ONE.fullmatch(name)
-    if one is not None and one[1] in typed:  # knows['moose.nii.gz'] names
-        return f"{typed[one[1]]} {one[2]}=... {rest}"
-    begins = rest.startswith(("is ", "has ", "holds ", "names "))
-    return f"{typed[name]} {rest}" if name in typed and begins else message
+    return beginning_as_typed(with_typed_values(message), typed_names())
 
 
 if __name__ == "__main__":

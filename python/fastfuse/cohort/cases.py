@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CohortError, reason_of
+from ..errors import CohortError
+from ..images.formats.no_text import why_no_text
 from ..images.paths import as_path, needed_path, shown
 from ..inputs.names import composed, enumerated, quoted
 from .bids import BidsFile, bids_files
@@ -203,7 +204,9 @@ def _rows_of(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise CohortError(f"{shown(table)}: cannot be read as a table ({reason_of(error)})") from None
+        raise CohortError(
+            f"{shown(table)}: cannot be read as a table ({why_no_text(table, error)}): give a .tsv with the columns case, rater and path"
+        ) from None
     lines = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     head = [name.strip() for name in next(lines, [])]
     lacking = [name for name in COLUMNS if name not in head]

@@ -16,12 +16,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import CohortError, FastfuseError, reason_of
+from ..errors import CohortError
 from ..fusion.labels.table import LabelTable, table_of_codes
 from ..fusion.masses.table import MassTable
 from ..fusion.methods.pool import pooled
 from ..fusion.options import Options
+from ..fusion.table_file import LABELS, OtherKindError
 from ..fusion.vote_table import VoteTable
+from ..images.formats.no_text import why_no_text
 from ..images.outputs import check_outputs, write_all
 from ..images.paths import shown
 from ..inputs.names import counted, enumerated
@@ -182,7 +184,9 @@ def read_pseudonyms(path: Path) -> dict[str, str]:
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
-        raise CohortError(f"{shown(path)}: cannot be read ({reason_of(error)})") from None
+        raise CohortError(
+            f"{shown(path)}: cannot be read as a table ({why_no_text(path, error)}): give a .csv with the columns rater and pseudonym"
+        ) from None
     if (
         not rows
         or rows[0] != ["rater", "pseudonym"]
@@ -258,8 +262,8 @@ def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:
 def _loaded(path: Path) -> Table:
     try:
         return VoteTable.load(path)
-    except FastfuseError as error:
-        if "LabelTable.load reads it" not in str(error):
+    except OtherKindError as error:
+        if error.kind is not LABELS:
             raise
         return LabelTable.load(path)
 

@@ -100,7 +100,7 @@ class Settings:
             if one.name in NOT_OF_A_COHORT and one.differs(getattr(self.options, one.name)):
                 raise ValueError(
                     f"{one.name} is {quoted(getattr(self.options, one.name))}: a cohort has no such option; leave it out, or fuse "
-                    "case by case by fuse_files"
+                    "each case by itself"
                 )
         if self.method_row.chooses and self.pools:
             raise ValueError(

@@ -14,6 +14,7 @@ from ..dilation.guide import Guide
 from ..dilation.margin import within_margin
 from ..dilation.options import Dilation
 from ..fusion.case import Case
+from ..fusion.doubts.copies import remarks_on_copies_in
 from ..fusion.of_raters.mean_dice import complete_masks
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
@@ -92,7 +93,7 @@ class Problem:
                 options.threads,
                 upright,
             ),
-            case.remarks,
+            case.remarks + remarks_on_copies_in(table, votes),
         )
 
     @property
@@ -168,6 +169,7 @@ class Problem:
             self.mask,
             axis=0,
             names=self.names,
+            files=[""] * self.raters,  # copies are told once, not for each way
             image=self.image if with_image else None,
         )
         in_mm = with_image or not (everywhere or self.margin is None)

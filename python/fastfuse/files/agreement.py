@@ -19,7 +19,6 @@ from ..images.formats.segments import with_segments
 from ..images.outputs import together
 from ..images.paths import PathLike, as_path, as_paths, listed_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
-from ..images.repeats import alike
 from ..images.sidecar import check_reports, number_or_null, write_facts
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_margin
@@ -184,6 +183,7 @@ def compared(sources: Sources, options: Options, margin: float | None, say: Say)
         inputs.present or None,
         axis=0,
         names=sources.holders,
+        files=sources.identities,
         titles=sources.titles,
     )
     called = sources.holders if len(set(sources.holders)) == len(sources.raters) else None
@@ -192,7 +192,7 @@ def compared(sources: Sources, options: Options, margin: float | None, say: Say)
     found = replace(found, names=tuple(sources.names))
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)
-    remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
+    remarks += doubts
     facts = facts_of(found, sources, inputs, asked, margin, marked, remarks)
     return Compared(found, facts, remarks, partial(_pictures_of, inputs, options.core_label))
 

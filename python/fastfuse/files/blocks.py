@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,23 @@ from ..inputs.names import grouped
 from .call import with_recipe
 from .facts import sidecar_of
 from .job import Inputs, Job
+from .native.again import ReadVotes, reads_again
+from .native.facts import with_facts
 
 LEAVE_OUT = "leave it out, or leave max_memory (--max-memory) out"
 
 
 def fused_in_blocks(
-    job: Job, method: Method, options: Options, asked: Options, say: Callable[[str], None], *, grows: bool
+    job: Job,
+    method: Method,
+    options: Options,
+    asked: Options,
+    say: Callable[[str], None],
+    *,
+    grows: bool,
+    read_votes: ReadVotes,
 ) -> Fusion:
-    """Read twice, fuse, write; ``asked`` are the options as the sidecar keeps them.
+    """Read twice, fuse, write; ``asked`` are the options as the sidecar keeps them; ``read_votes`` reads whole images.
 
     The fusion's probability is nibabel's proxy of the file that was written.
     """
@@ -51,7 +61,7 @@ def fused_in_blocks(
     votes = Votes(
         raters, None if job.mask is None else beside[id(job.mask)],
         [None if path is None else beside[id(path)] for path in job.present] or None,
-        axis=0, names=job.holders, titles=job.titles,
+        axis=0, names=job.holders, files=job.identities, titles=job.titles,
     )  # fmt: skip
     like = heads[0]
     inputs = Inputs(Common(like, like.path, job.placing), raters=heads[: len(raters)])
@@ -76,7 +86,7 @@ def fused_in_blocks(
             *copies,
             *own,
             *doubts,
-            *remarks_on_fit(fusion, copies_told=bool(repeated(job.raters))),
+            *remarks_on_fit(fusion),
         ]
         facts = {**asked.recorded(method), **asked.selection, "device": "cpu", "cut": job.cut}
         facts |= {} if job.ties == "foreground" else {"ties": job.ties}
@@ -96,7 +106,8 @@ def fused_in_blocks(
         outputs.add(sidecar_path(job.consensus), sidecar_bytes(with_recipe(sidecar, outputs)))
         outputs.commit()
     warn(remarks, callers=4)
-    return replace(fusion, probability=lazy_voxels(job.consensus))
+    fusion = replace(fusion, probability=lazy_voxels(job.consensus))
+    return with_facts(fusion, job, inputs, sidecar, partial(reads_again, job, read_votes, marked))
 
 
 def check_job(job: Job, options: Options, *, grows: bool, chooses: bool) -> None:

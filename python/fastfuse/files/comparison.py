@@ -24,7 +24,7 @@ from ..images.image import votes_of
 from ..images.outputs import Outputs
 from ..images.paths import PathLike, as_path, as_paths, recorded, shown
 from ..images.placing import Form, Placing, Resample
-from ..images.repeats import alike, same_content
+from ..images.repeats import same_content
 from ..images.sidecar import number_or_null, sidecar_bytes
 from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale
@@ -194,7 +194,7 @@ def _compared(
     found = replace(found, names=tuple(sources.names), voxel_ml=inputs.grid.voxel_mm3 / 1000)
     marked = [float(np.count_nonzero(one)) for one in marked_by_each(inputs, options.core_label)]
     remarks = grouped(inputs.remarks)
-    remarks += [*alike(sources.raters, sources.holders, inputs.votes, marked), *doubts]
+    remarks += doubts
     if sources.truth is not None and truth is not None:
         remarks += _truth_among(
             sources.raters, sources.holders, inputs.votes, sources.truth, truth, truth_name

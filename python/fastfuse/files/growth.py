@@ -41,7 +41,7 @@ def growth_of(
         what = "soften" if soften else method.name
         raise ValueError(said(f"{what} needs image ({switch('image')}), the FLAIR that masks grow on"))
     if not grows and ((image is not None and not method.of_levels) or dilation):
-        given = "image" if image is not None else "options of a dilation"
+        given = "image is" if image is not None else "options of a dilation are"
         remedies = [] if dilation else ["choose border-staple"]
         if method.votes == "soft" and not method.chooses and not method.of_levels:
             remedies = [f"add soften ({switch('soften')})", *remedies]

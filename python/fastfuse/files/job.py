@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import as_path, as_paths, listed_paths, needed_path, short_names, shown
 from ..images.placing import AS_IT_IS, Kind, Placing
-from ..images.repeats import check_pairs, mask_among, own_outputs, repeated
+from ..images.repeats import check_pairs, identity_of, mask_among, own_outputs, repeated
 from ..images.sidecar import sidecar_bytes, sidecar_path
 from ..images.written.endings import (
     NIFTI,
@@ -86,6 +86,11 @@ class Sources:
         if self.called is None:
             return files
         return [f"{name} ({file})" for name, file in zip(self.names, files, strict=True)]
+
+    @property
+    def identities(self) -> list[Hashable]:
+        """Which file each rater's is, whatever it is called."""
+        return [identity_of(path) for path in self.raters]
 
     @property
     def titles(self) -> dict[str, str]:

@@ -58,12 +58,15 @@ class Rerun:
         What the JSON of the first time says otherwise, with both values.
     reasons : tuple of str
         What may explain that something differs.
+    report : Path or None
+        The page that was made again, and is not compared; None without one.
     """
 
     outputs: tuple[Remade, ...]
     sidecar: Path
     otherwise: tuple[str, ...]
     reasons: tuple[str, ...]
+    report: Path | None = None
 
     @property
     def same(self) -> bool:
@@ -115,8 +118,13 @@ def rerun(
     outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
     now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
     beside = sidecar_path(Path(given["output"]))
+    page = given.get("report")
     return Rerun(
-        tuple(now), beside, tuple(_otherwise(facts, json_of(beside))), tuple(_reasons(facts, recipe))
+        tuple(now),
+        beside,
+        tuple(_otherwise(facts, json_of(beside))),
+        tuple(_reasons(facts, recipe)),
+        None if page is None else Path(page),
     )
 
 
@@ -127,15 +135,20 @@ def call_kept_in(
 
     ``but``: arguments whose files are not needed, wherever they are.
     """
-    named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
-    facts, recipe = _recipe_in(named)
+    named, facts, recipe, given = call_told_by(sidecar)
     unneeded = [recipe["arguments"].get(name) for name in but]
     found = _found([one for one in recipe["inputs"] if one["file"] not in unneeded], named, moved)
-    given = {name: from_json(value) for name, value in recipe["arguments"].items()}
     for name in FUNCTIONS[recipe["function"]].read:
         if name in given:
             given[name] = _with_leaves(given[name], lambda text: found.get(text, text))
     return facts, recipe, given
+
+
+def call_told_by(sidecar: Path) -> tuple[Path, dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the JSON, what it says, its recipe, and the arguments of the call as they were; no input is looked at."""
+    named = sidecar_path(sidecar) if sidecar.name.lower().endswith(OF_CONSENSUS) else sidecar
+    facts, recipe = _recipe_in(named)
+    return named, facts, recipe, {name: from_json(value) for name, value in recipe["arguments"].items()}
 
 
 def _recipe_in(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

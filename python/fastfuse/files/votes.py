@@ -18,7 +18,6 @@ from ..fusion.pipeline import Fuse, fuse_votes
 from ..fusion.registry import Method, method_called
 from ..fusion.result import BorderFusion, Fusion, cut_of
 from ..fusion.votes import Votes
-from ..images.repeats import alike, repeated
 from ..images.wanted import Wanted
 from ..inputs.foreground import Foreground, within
 from ..inputs.names import grouped, quoted
@@ -27,6 +26,7 @@ from .facts import auto_facts, sidecar_of
 from .growth import Growth, binarized, growth_of
 from .job import Inputs, Job, Sources, counts_of, marked_voxels, pictures_of
 from .misfits import misfit_remarks
+from .native.again import reads_again
 from .native.facts import with_facts
 from .preset import Preset, chosen_by
 from .prior import is_plain, prior_map, word_or_number
@@ -123,7 +123,10 @@ def fuse_vote_files(
         if options.max_memory is not None:
             from .blocks import fused_in_blocks
 
-            return fused_in_blocks(job, way.method, way.options, way.asked, say, grows=way.growth is not None)
+            return fused_in_blocks(
+                job, way.method, way.options, way.asked, say,
+                grows=way.growth is not None, read_votes=partial(read_votes, way.options),
+            )  # fmt: skip
     elif options.max_memory is not None:
         raise ValueError(
             f"max_memory is given: files are read slab by slab, and preset {preset.name!r} looks at all votes first: leave one of "
@@ -186,6 +189,14 @@ def read_for(job: Job, options: Options, say: Callable[[str], None]) -> Inputs:
     return job.read(say, options.threads, wanted)
 
 
+def read_votes(
+    options: Options, job: Job, say: Callable[[str], None] = lambda _: None
+) -> tuple[Inputs, int | None]:
+    """Return all that is read, votes made of values where the core would not, and the label whose voxels are votes."""
+    inputs = read_for(job, options, say)
+    return inputs, as_votes(options, job, inputs, on_device=False).core_label
+
+
 @dataclass(frozen=True)
 class Ready:
     """Votes that were read, and all that a fusion of them takes beside.
@@ -239,7 +250,7 @@ def ready_votes(job: Job, way: Way, say: Callable[[str], None], inputs: Inputs |
     a_map = prior_map(job, inputs, options.core_label, options.threads, say)
     options = options if a_map is None else replace(options, prior=a_map)
     votes = Votes(
-        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, titles=job.titles,
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=job.holders, files=job.identities, titles=job.titles,
         scaled_by=asked.scale if isinstance(asked.scale, float) else None,
         image=inputs.image if growth is None and method.of_levels else None,
     )  # fmt: skip
@@ -281,6 +292,7 @@ def made_of(
     ``alone``: the one structure that is fused, for which there are methods of all kinds. ``fuse``: by EM, or by rates that
     are known; ``pooled``: which are those of many cases.
     """
+    read_by = way.options
     ready = ready_votes(job, way, say, inputs)
     inputs, growth, way, label = ready.inputs, ready.growth, ready.way, ready.label
     method, options, asked = way.method, way.options, way.asked
@@ -317,18 +329,17 @@ def made_of(
     sidecar |= {} if ready.decided is None else {"decisions": ready.decided.facts}
     if ready.choice is not None:
         sidecar["auto"] = auto_facts(ready.choice)
-    return Made(with_facts(fusion, job, inputs, sidecar), inputs, sidecar, remarks, cut, label)
+    again = partial(reads_again, job, partial(read_votes, read_by), marked)
+    fusion = with_facts(fusion, job, inputs, sidecar, again, grown=growth is not None)
+    return Made(fusion, inputs, sidecar, remarks, cut, label)
 
 
 def _doubts(
     job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool, pooled: bool
 ) -> list[str]:
     """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, ``pooled``: by rates of many cases."""
-    once = isinstance(fusion, BorderFusion)
-    copies = alike(job.raters, job.holders, inputs.votes, fusion.volume.tolist(), once=once)
-    told = bool(copies or repeated(job.raters))
-    of_fit = remarks_on_fit(fusion, copies_told=told, pooled=pooled) if fit else []
-    return [*copies, *doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
+    of_fit = remarks_on_fit(fusion, pooled=pooled) if fit else []
+    return [*doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 
 def read_masks(

@@ -291,7 +291,7 @@ class OfMethods:
         for name in of_two:
             if known[name].differs(getattr(self, name)):
                 raise ValueError(
-                    f"{name} is {quoted(getattr(self, name))}, classes is {count}: with more classes than two there is none; leave "
+                    f"{name} is {quoted(getattr(self, name))}, and classes is {count}: with more classes than two there is none; leave "
                     "one of both out"
                 )
         _check_of_levels(f"classes={count}", getattr(self, "roi", None), getattr(self, "intervals", None))

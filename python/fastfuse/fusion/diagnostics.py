@@ -10,10 +10,11 @@ import numpy as np
 
 from ..inputs.arrays import name_of
 from ..inputs.names import MOST_TOLD, told
+from ..inputs.raters import remarks_on_same_votes
 from .backends.found import Found
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
-from .doubts.copies import remarks_on_copies
+from .doubts.copies import remarks_on_copies, remarks_on_few_who_differ, same_in_table
 from .doubts.coverage import remarks_on_coverage
 from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
@@ -61,7 +62,7 @@ def remarks_on(
     elif found.disputed == 0:
         remarks.append("no voxel is in doubt: all raters agree everywhere")
     else:
-        remarks += remarks_on_copies(found, method, options)
+        remarks += remarks_on_few_who_differ(found, method, options)
     if options.intervals != "none":
         remarks += _on_intervals(fusion, options.intervals, resampled=resampled)
         remarks += remarks_on_coverage(fusion, options)
@@ -99,7 +100,11 @@ def remarks_on_estimate(
         return ["nobody marks anything in the table: no sensitivity is defined"]
     if (fusion.volume == fusion.n_read).all():
         return ["everybody marks everything in the table: no specificity is defined"]
-    return remarks_on(fusion, found, method, options, names=names, resampled=resampled)
+    copies = []
+    if found.table is not None:
+        same = same_in_table(found.table, range(len(names)))
+        copies = remarks_on_same_votes(fusion.volume.tolist(), same, names, once=method.of_levels)
+    return copies + remarks_on(fusion, found, method, options, names=names, resampled=resampled)
 
 
 def remarks_on_applied(
@@ -119,9 +124,10 @@ def remarks_on_applied(
     ``names`` are those of the raters, where votes are not held together.
     """
     names = names if case is None else case.votes.names
+    copies = [] if case is None else remarks_on_copies(fusion.volume.tolist(), found, case, method, options)
     unknown = [name_of(i, names) for i in ignored]
     nowhere = "no vote in the table of the estimate: their votes count for nothing here"
-    remarks = [told(unknown, f"has {nowhere}", f"have {nowhere}")] if unknown else []
+    remarks = copies + ([told(unknown, f"has {nowhere}", f"have {nowhere}")] if unknown else [])
     if not fusion.volume.any():
         highest = found.highest if fusion.n_voxels else 0
         return [*remarks, f"{_nothing(case, options)}: the highest probability is {highest:.3g}"]

@@ -218,6 +218,7 @@ class Estimate:
         from .streamed.found import found_of
         from .streamed.given import Streamed
         from .streamed.pipeline import counted as counted_in_blocks
+        from .streamed.pipeline import remarks_on_copies
         from .streamed.results import Result
 
         given, remarks = Streamed.of(votes, method, options)
@@ -232,7 +233,8 @@ class Estimate:
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
-        said = remarks_on_applied(fusion, found, None, method, options, ignored, names=votes.names)
+        said = remarks_on_copies(votes, given, options, table, fusion)
+        said += remarks_on_applied(fusion, found, None, method, options, ignored, names=votes.names)
         probability = result.written(given, rates)
         return replace(fusion, probability=probability), remarks + said + remarks_on_threads()
 

@@ -102,7 +102,7 @@ def check_acceleration(acceleration: str, *, mrf: float) -> None:
     """Refuse jumps of EM where neighbours are coupled."""
     if mrf and acceleration != "none":
         raise ValueError(
-            f"acceleration is {quoted(acceleration)}: with mrf there is none: leave one of both out"
+            f"acceleration is {quoted(acceleration)}, and mrf is set: with coupled voxels there is none; leave one of both out"
         )
 
 
@@ -110,10 +110,12 @@ def check_intervals(kind: str, replicates: int, seed: int, *, mrf: float = 0.0, 
     """Refuse intervals where they are not defined, and options of a bootstrap without one."""
     if kind != "none" and mrf:
         raise ValueError(
-            f"intervals is {kind!r}, mrf is set: with coupled voxels they are not defined; leave one of both out"
+            f"intervals is {kind!r}, and mrf is set: with coupled voxels they are not defined; leave one of both out"
         )
     if kind in RESAMPLED and of_map:
-        raise ValueError(f"intervals is {kind!r}, prior is a map: a bootstrap needs one prior for all voxels")
+        raise ValueError(
+            f"intervals is {kind!r}, and prior is a map: a bootstrap needs one prior for all voxels"
+        )
     for name, value, usual in (("replicates", replicates, REPLICATES), ("seed", seed, SEED)):
         if value != usual and kind == "none":
             raise ValueError(

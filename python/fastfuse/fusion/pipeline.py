@@ -14,6 +14,7 @@ from .bootstrap import intervals_of
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
+from .doubts.copies import remarks_on_copies
 from .fit.source import Source
 from .options import Options
 from .registry import Method
@@ -100,4 +101,5 @@ def answer(
             ties=ties,
             advise=advise,
         )
-    return method.finished(fusion), case.remarks + remarks + remarks_on_threads()
+    copies = remarks_on_copies(fusion.volume.tolist(), found, case, method, options)
+    return method.finished(fusion), case.remarks + copies + remarks + remarks_on_threads()

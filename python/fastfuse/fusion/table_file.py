@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FastfuseError, reason_of
+from ..errors import FastfuseError, in_python_alone, reason_of
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import shown
 
@@ -69,6 +69,24 @@ def named_if_damaged(path: Any) -> Iterator[None]:
         raise FastfuseError(f"{shown(path)}: is damaged ({reason_of(error)})") from None
 
 
+class OtherKindError(FastfuseError):
+    """A table of another kind than what was asked for.
+
+    Attributes
+    ----------
+    kind : Kind
+        Which it is.
+    """
+
+    def __init__(self, message: str, kind: Kind) -> None:
+        super().__init__(message, kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        """Return what is said."""
+        return str(self.args[0])
+
+
 def write_table(path: Any, kind: Kind, **arrays: Any) -> None:
     """Write a table's arrays: the file appears whole, or what was there stays."""
     file = _as_file(path)
@@ -112,7 +130,8 @@ def read_one_of(path: Any, *kinds: Kind) -> tuple[Kind, dict[str, Any]]:
     if found is None:
         raise FastfuseError(f"{name}: holds no {kind.name} of fastfuse")
     if found not in kinds:
-        raise FastfuseError(f"{name}: is a {found.name}, not a {kind.name}: {found.reader} reads it")
+        reader = in_python_alone(f": {found.reader} reads it")
+        raise OtherKindError(f"{name}: is a {found.name}, not a {kind.name}{reader}", found)
     kind = found
     version = kept.get("version")
     if version is None or version.ndim or version.dtype.kind not in "buif":

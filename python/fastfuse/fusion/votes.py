@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -110,6 +110,8 @@ class Votes:
         Of "raters" and "present", what they were parts of, with the axis.
     names : sequence of m str, optional
         What messages call the raters.
+    files : sequence of hashable, optional
+        Which file each rater's votes are of: of one that is given several times is told where files are read.
     titles : mapping
         What messages call the mask and the prior.
     doubts : tuple of str
@@ -127,6 +129,7 @@ class Votes:
     out: OutLike | None = None
     axis: int | None = None
     names: Sequence[str] | None = None
+    files: Sequence[Hashable] = ()
     titles: Mapping[str, str] = field(default_factory=lambda: TITLES)
     doubts: tuple[str, ...] = ()
     scaled_by: float | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +31,6 @@ PAIRS = ((".hdr", ".img"), (".head", ".brik"))  # header and voxels of Analyze, 
 PACKED = (".gz", ".bz2", ".zst")
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 NETWORK = ".npz"
-FEWEST_BEYOND_COPIES = 3  # raters who differ, up from whom border-STAPLE counts copies once
 SEGMENTATIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 ONE_IMAGE = "the header and the voxels of one image"
 OF_NETWORK = "a network's probabilities and the segmentation made of them"
@@ -58,13 +56,9 @@ def check_pairs(paths: Sequence[Path]) -> None:
 
 def repeated(paths: Sequence[Path]) -> list[str]:
     """Say which file is given as several raters; how often it counts, methods know."""
-    files: dict[tuple[int, int], list[Path]] = {}
+    files: dict[Hashable, list[Path]] = {}
     for path in paths:
-        try:
-            status = path.stat()
-        except OSError:  # reading will tell
-            continue
-        files.setdefault((status.st_dev, status.st_ino), []).append(path)
+        files.setdefault(identity_of(path), []).append(path)
     found: list[str] = []
     again: dict[int, list[str]] = {}  # by how often, the files that are given so often by one name
     for names in ([shown(path) for path in one] for one in files.values() if len(one) > 1):
@@ -77,57 +71,21 @@ def repeated(paths: Sequence[Path]) -> list[str]:
     return [*(_given_again(names, times) for times, names in again.items()), *found]
 
 
+def identity_of(path: Path) -> Hashable:
+    """Return what tells a file, whatever it is called."""
+    try:
+        status = path.stat()
+    except OSError:  # reading will tell
+        return str(path)
+    return status.st_dev, status.st_ino
+
+
 def mask_among(paths: Sequence[Path], mask: Path | None) -> list[str]:
     """Say which rater's file is the mask's."""
     if mask is None:
         return []
     found = [shown(path) for path in paths if _is(path, mask)]
     return [f"{name} is the mask, too: leave it out of the raters" for name in dict.fromkeys(found)]
-
-
-def alike(
-    paths: Sequence[Path],
-    names: Sequence[str],
-    votes: Sequence[NDArray[Any]],
-    volumes: Sequence[float],
-    *,
-    once: bool = False,
-) -> list[str]:
-    """Say which files hold the same votes; only those of one volume are compared, and none that is empty.
-
-    ``once``: they count once where three raters differ.
-    """
-    groups: dict[float, list[list[int]]] = defaultdict(list)
-    for i, volume in enumerate(volumes):
-        if not volume:
-            continue
-        for group in groups[volume]:
-            if np.array_equal(votes[group[0]], votes[i]):
-                group.append(i)
-                break
-        else:
-            groups[volume].append([i])
-    copies = [
-        group for same in groups.values() for group in same if _several_files([paths[i] for i in group])
-    ]
-    distinct = sum(len(same) for same in groups.values()) + sum(not volume for volume in volumes)
-    once = once and distinct >= FEWEST_BEYOND_COPIES
-    return [_same_votes([names[i] for i in group], once=once) for group in copies]
-
-
-def alike_by_key(paths: Sequence[Path], names: Sequence[str], keys: Sequence[Hashable]) -> list[str]:
-    """Say which files hold the same votes; ``keys`` are those of their contents."""
-    groups: dict[Hashable, list[int]] = defaultdict(list)
-    for i, key in enumerate(keys):
-        groups[key].append(i)
-    copies = [group for group in groups.values() if _several_files([paths[i] for i in group])]
-    return [_same_votes([names[i] for i in group]) for group in copies]
-
-
-def _same_votes(names: Sequence[str], *, once: bool = False) -> str:
-    if once:
-        return f"{_listed(names)} hold the same votes: they count as one rater"
-    return f"{_listed(names)} hold the same votes: they count as {len(names)} raters; leave copies out"
 
 
 def same_content(path: Path, values: NDArray[Any], other: Path, others: NDArray[Any]) -> bool:
@@ -137,13 +95,7 @@ def same_content(path: Path, values: NDArray[Any], other: Path, others: NDArray[
 
 def _several_files(paths: Sequence[Path]) -> bool:
     """Tell files from one that is named several times, of which :func:`repeated` tells."""
-    with suppress(OSError):
-        return len({(path.stat().st_dev, path.stat().st_ino) for path in paths}) > 1
-    return False
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return len(set(map(identity_of, paths))) > 1
 
 
 def _given_again(names: Sequence[str], times: int) -> str:

@@ -81,6 +81,7 @@ def _facts(made: Rerun) -> dict[str, Any]:
         "same": made.same,
         "outputs": [{"file": str(one.path), "sha256": one.sha256, "same": one.same} for one in made.outputs],
         "sidecar": {"file": str(made.sidecar), "same": not made.otherwise, "otherwise": list(made.otherwise)},
+        **({} if made.report is None else {"report": {"file": str(made.report)}}),
         "reasons": list(made.reasons),
     }
 
@@ -88,4 +89,6 @@ def _facts(made: Rerun) -> dict[str, Any]:
 def _print(made: Rerun) -> None:
     lines = [f"{one.path}: {'the same bytes' if one.same else 'other bytes'}" for one in made.outputs]
     lines.append(f"{made.sidecar}: {'says otherwise' if made.otherwise else 'says the same'}")
+    if made.report is not None:
+        lines.append(f"{made.report}: made again, and not compared")
     print_below(terminal(), map(printable, lines))

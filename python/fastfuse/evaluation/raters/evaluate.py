@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ...inputs.foreground import Foreground
 from ...inputs.in_memory import check_in_memory
 from ...inputs.kinds import VoxelsLike
 from ...inputs.names import check_count_of_names, counted, listed_names, told
+from ...inputs.raters import remarks_on_same_votes
 from ...inputs.rounding import without_rounding
 from ..components import as_volume
 from ..detection import LEAST_MM3
@@ -207,8 +208,12 @@ def measure_raters(
     *,
     threads: int = 0,
     mask_name: str = "the mask",
+    files: Sequence[Hashable] = (),
 ) -> Compared:
-    """Compare arrays, of which the first is the prediction; what is to be said of them is added to ``remarks``."""
+    """Compare arrays, of which the first is the prediction; what is to be said of them is added to ``remarks``.
+
+    ``files``: which file each rater's votes are of.
+    """
     name, *called = arrays
     if len(called) < 2:
         raise ValueError(
@@ -238,6 +243,10 @@ def measure_raters(
     found = _scores(
         p, marked, masks, everywhere if within is None else within, everywhere if near is None else near != 0,
         space.voxel_mm3 / 1000, tuple(called),
+    )  # fmt: skip
+    remarks += remarks_on_same_votes(
+        [float(np.count_nonzero(one)) for one in masks],
+        lambda one, other: np.array_equal(masks[one], masks[other]), called, files=files,
     )  # fmt: skip
     return Compared(found, p, masks)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import warn
 from ...images.paths import PathLike, as_path, as_paths, needed_path, recorded, short_names, shown
 from ...images.placing import Form, Resample
-from ...images.repeats import alike, mask_among, own_outputs, repeated, same_content
+from ...images.repeats import identity_of, mask_among, own_outputs, repeated, same_content
 from ...images.sidecar import check_reports, number_or_null, write_facts
 from ...images.wanted import ChannelAxis
 from ...inputs.checks import Labels, Scale
@@ -159,7 +159,14 @@ def against_files(
     space = Space.of_affine(images["prediction"].affine)
     named = {titles[what]: array for what, array in arrays.items()}
     compared = measure_raters(
-        named, region, space, read, roi, remarks, mask_name=titles.get("mask", "the mask")
+        named,
+        region,
+        space,
+        read,
+        roi,
+        remarks,
+        mask_name=titles.get("mask", "the mask"),
+        files=[identity_of(path) for path in raters],
     )
     remarks += _copies(prediction, raters, titles, arrays, compared.evaluation.volume_ml.tolist())
     found = replace(compared.evaluation, names=tuple(called or short_names(raters)))
@@ -238,10 +245,10 @@ def _copies(
     arrays: Mapping[str, Any],
     volumes: Sequence[float],
 ) -> list[str]:
-    """Say which raters hold the same votes, and which hold what the prediction does."""
-    roles = [f"truth {i}" for i in range(len(raters))]
-    remarks = alike(raters, [titles[role] for role in roles], [arrays[role] for role in roles], volumes)
-    for role, path, volume in zip(roles, raters, volumes, strict=True):
+    """Say which raters hold what the prediction does."""
+    remarks = []
+    for i, (path, volume) in enumerate(zip(raters, volumes, strict=True)):
+        role = f"truth {i}"
         if volume and same_content(prediction, arrays["prediction"], path, arrays[role]):
             remarks.append(
                 f"{titles['prediction']} and {titles[role]} hold the same: one of both is a copy, so leave it out"

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from ...errors import said, warn
 from ...fusion.labels.chosen import checked_labels
 from ...fusion.labels.declared import AskedLabels, as_typed
@@ -21,9 +19,9 @@ from ...fusion.methods.common import check_of_label_maps
 from ...fusion.options import Options
 from ...fusion.votes import Votes
 from ...images.formats.label_names import LabelNames
-from ...images.repeats import alike
 from ...inputs.names import grouped, quoted
 from ..job import Inputs, Job
+from ..native.again import maps_again
 from ..native.facts import with_facts
 from .applies import check_method_in_files, check_options_in_files
 from .asked import as_values, known_labels, names_for, probability_of, said_of_unnamed
@@ -113,7 +111,8 @@ def label_files_by(
     sidecar |= more or {}
     pictures = partial(label_pictures, inputs, fusion, images[0][1])
     job.write(images, labels, names.colours, inputs.common.like, sidecar, say, pictures)
-    return with_facts(fusion, job.files, inputs, sidecar), sidecar, remarks
+    again = None if by_network else partial(maps_again, job, options)
+    return with_facts(fusion, job.files, inputs, sidecar, again), sidecar, remarks
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,9 @@ def ready_maps(job: LabelJob, asked: AskedLabels, options: Options, say: Say) ->
         options = replace(options, spacing_mm=inputs.grid.spacing_mm)
     titles = {**files.titles, "prior": job.prior.title}
     votes = Votes(
-        inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders, titles=titles
-    )
+        inputs.votes, inputs.region, inputs.present or None, axis=0, names=files.holders,
+        files=files.identities, titles=titles,
+    )  # fmt: skip
     decided = _decided(files, inputs, asked, known)
     chosen = LabelOptions.of(options, asked)
     if decided is not None:
@@ -190,10 +190,8 @@ def _fuse_maps(
     say("fusing")
     fusion, doubts = fused_ready(ready, method, asked, fuse)
     groups = {group: partial(probability_of, fusion, values) for group, values in saved.items()}
-    foreground = (fusion.volume * (np.asarray(fusion.labels) != 0)).sum(axis=1)
     remarks = [
         *grouped(inputs.remarks),
-        *alike(files.raters, files.holders, inputs.votes, foreground.tolist()),
         *said_of_unnamed(fusion.labels, job.names, names),
         *doubts,
         *misfit_remarks(files, inputs, fusion),

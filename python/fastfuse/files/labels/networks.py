@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,11 +24,11 @@ from ...images.dataset_json import NAME, fault_of, has_regions, painting_of, reg
 from ...images.formats.label_names import LabelNames
 from ...images.nnunet import Predicted, channels_in, checksum_of, companion_of, read_channels
 from ...images.paths import shown
-from ...images.repeats import alike_by_key
 from ...images.wanted import Wanted
 from ...inputs.lattice import Turn
 from ...inputs.names import enumerated, grouped
-from ..job import Inputs
+from ...inputs.raters import remarks_on_same_votes
+from ..job import Inputs, Job
 from .asked import Group, as_values, names_for, probability_of, said_of_unnamed
 from .datasets import beside
 from .job import LabelJob, Volumes
@@ -109,12 +110,20 @@ def fuse_networks(
     groups = {group: _saved(group, told, known, fusion) for group in job.probabilities}
     remarks = [
         *grouped(inputs.remarks),
-        *alike_by_key(files.raters, files.holders, [checksum_of(path) for path in files.raters]),
+        *_on_copies(files),
         *said_of_unnamed(fusion.labels, job.names, names),
     ]
     if len(files.raters) == 1:
         remarks.append("there is one rater only: the consensus can only repeat their votes")
     return fusion, inputs, names, groups, remarks
+
+
+def _on_copies(files: Job) -> list[str]:
+    """Say whose probabilities are the same."""
+    keys = [checksum_of(path) for path in files.raters]
+    marks = [math.inf] * len(keys)  # none are told from the others by what they mark
+    same = lambda one, other: keys[one] == keys[other]
+    return remarks_on_same_votes(marks, same, files.holders, hints=keys, files=files.identities)
 
 
 def _saved(

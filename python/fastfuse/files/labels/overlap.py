@@ -45,10 +45,10 @@ NOT_FOR_STRUCTURES = {
     "image": GROWTH,
     "soften": GROWTH,
     "dilation": GROWTH,
-    "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels",
+    "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
     "select_segment": "labels says which are structures",
-    "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels",
-    "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels",
+    "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
+    "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
 }
 
 
@@ -232,7 +232,7 @@ def _made(job: Job, method: Method, options: Options, one: Structure, say: Say) 
             raise
         raise ImageError(
             f"{error}. With overlap every file must hold every structure; one that all hold is fused alone by "
-            "select_segment=NAME (--select-segment NAME), without labels and overlap"
+            "select_segment=NAME (--select-segment NAME), without labels (--labels) and overlap (--overlap)"
         ) from error
     return replace(made, inputs=replace(made.inputs, raters=[], votes=[], region=None, present=[]))
 

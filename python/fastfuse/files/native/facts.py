@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +39,7 @@ def facts_in_memory(
     taken = cut_of(fusion.probability, check_label_cut(cut, ties))
     names_of = {what: recorded(path.name) for what, path in outputs.items()}
     if origin.facts is not None:  # of files, where all of this is written already
-        return {**origin.facts, "outputs": names_of}
+        return {**with_names(origin.facts, names), "outputs": names_of}
     options = {
         **plain(origin.options),
         "cut": taken,
@@ -67,6 +67,12 @@ def facts_in_memory(
     )
 
 
+def with_names(facts: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what a sidecar says, with raters called otherwise."""
+    raters = [{**one, "name": name} for one, name in zip(facts["raters"], names, strict=True)]
+    return {**facts, "raters": raters}
+
+
 def _counts(fusion: Fusion, origin: Origin, marks: Sequence[NDArray[Any] | None] | None) -> list[int | None]:
     """Return the voxels that each rater marks; None where the votes are soft, and gone."""
     if origin.whole:
@@ -90,12 +96,21 @@ def plain(value: Any) -> Any:
 Fused = TypeVar("Fused", Fusion, "LabelFusion")
 
 
-def with_facts(fusion: Fused, job: Job, inputs: Inputs, facts: Mapping[str, Any]) -> Fused:
-    """Return a fusion of files with where it comes from."""
+def with_facts(
+    fusion: Fused,
+    job: Job,
+    inputs: Inputs,
+    facts: Mapping[str, Any],
+    again: Callable[[Any], list[Any]] | None,
+    *,
+    grown: bool = False,
+) -> Fused:
+    """Return a fusion of files with where it comes from; ``again``, ``grown``: as of an :class:`Origin`."""
     like = inputs.common.like
     place = Place(like.affine, tuple(like.grid.voxel_mm.tolist()), tuple(like.data.shape))
     kind = Kind(OF_FILES, place, facts={"header": like.header})
-    return replace(fusion, _origin=Origin(kind, tuple(job.names), {}, facts=dict(facts)))
+    origin = Origin(kind, tuple(job.names), {}, facts=dict(facts), again=again, grown=grown)
+    return replace(fusion, _origin=origin)
 
 
 def without_device(fusion: Fusion) -> Fusion:

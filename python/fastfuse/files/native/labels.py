@@ -25,7 +25,8 @@ from ..labels.job import as_float, group_name
 from ..labels.pictures import values_of
 from ..report import check_report
 from ..segments import segments_of_map
-from .facts import IN_MEMORY, plain
+from .again import with_files_read
+from .facts import IN_MEMORY, plain, with_names
 from .save import as_nifti_bytes, names_for, origin_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def save(
     fusion: LabelFusion,
     path: PathLike,
     *,
+    names: Sequence[str] | None,
     like: Any,
     save_probability: Mapping[Any, PathLike] | None,
     overwrite: bool,
@@ -49,10 +51,11 @@ def save(
     for one in groups.values():
         check_ending(one, NIFTI)
     check_outputs([*images, table, beside], [], (*OF_LABELS, ".tsv", ".json"), overwrite=overwrite)
-    kind = origin_of(fusion, len(fusion.raters)).kind
+    origin = origin_of(fusion, len(fusion.raters))
+    kind, called = origin.kind, names_for(origin, names)
     label_map, on = on_grid(fusion.label(), kind, like)
     named = {f"probability of {group_name(group)}": one for group, one in groups.items()}
-    facts = _facts(fusion, on, label_map, {"consensus": consensus, **named, "labels": table}, fusion.raters)
+    facts = _facts(fusion, on, label_map, {"consensus": consensus, **named, "labels": table}, called)
     colours = {one["label"]: one["color"] for one in facts["labels"] if "color" in one}
     held = labels_held(fusion, facts)
     with Outputs(overwrite=overwrite) as outputs:
@@ -100,7 +103,7 @@ def _pictures(fusion: LabelFusion, raters: Any, image: Any, like: Any) -> tuple[
     from ...report.seen import placed_volumes
 
     labels = fusion.label()
-    maps = maps_for(fusion, raters, labels.shape)
+    maps = maps_for(fusion, with_files_read(fusion._origin, raters), labels.shape)
     values = values_of(fusion)
     kind = np.result_type(labels, np.min_scalar_type(max(values)))
     return placed_volumes(
@@ -119,7 +122,7 @@ def _facts(
     origin, grid = origin_of(fusion, len(fusion.raters)), on.grid
     written = {what: recorded(one.name) for what, one in outputs.items()}
     if origin.facts is not None:  # of files, where all of this is written already
-        return {**origin.facts, "outputs": written}
+        return {**with_names(origin.facts, names), "outputs": written}
     return facts_of_labels(
         fusion,
         options=plain(origin.options),

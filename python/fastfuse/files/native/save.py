@@ -29,6 +29,7 @@ from ...inputs.names import listed_names
 from ..job import counts_of_marks
 from ..report import check_report
 from ..segments import probability_as_dicom, segments_of_masks
+from .again import with_files_read
 from .facts import IN_MEMORY, facts_in_memory, without_device
 
 UNKNOWN = "the options of this fusion were not kept with it"
@@ -39,6 +40,7 @@ def save(
     path: PathLike,
     *,
     raters: Any,
+    names: Sequence[str] | None,
     like: Any,
     save_label: PathLike | None,
     cut: float | DiceRule,
@@ -52,11 +54,12 @@ def save(
     _check_names(consensus, mask)
     check_outputs([*images.values(), beside], [], (*OF_CONSENSUS, ".json"), overwrite=overwrite)
     fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
+    called = names_for(origin, names)
     probability, on = on_grid(fusion.probability, origin.kind, like)
     needed = raters is not None or any(map(is_segments, images.values()))
     marks = _marks_inside(fusion, origin, raters) if needed else []
     known = marks or (kept_marks(fusion) if not origin.whole and keeps_regions(origin) else None)
-    facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, origin.names)
+    facts = facts_in_memory(fusion, origin, on, cut, ties, images, known, called)
     taken = facts["options"]["cut"]
     to_bytes = partial(as_nifti_bytes, on, fusion.method)
 
@@ -65,7 +68,7 @@ def save(
         if not is_segments(path):
             return to_bytes(path, label, f"cut {taken:g}", "labels")
         placed = [on_grid(one, origin.kind, like)[0] for one in marks]
-        return segments_of_masks(label, counts_of_marks(placed, len(placed)), placed, origin.names, on)
+        return segments_of_masks(label, counts_of_marks(placed, len(placed)), placed, called, on)
 
     def as_probability(path: Path) -> bytes:
         if is_dicom(path):
@@ -98,7 +101,7 @@ def _marks_inside(fusion: Fusion, origin: Origin, raters: Any) -> list[NDArray[A
             "the mask, or where raters looked (present), is no longer in memory, and what raters mark counts inside of it: keep it "
             "until the fusion is saved, or save .nii.gz and leave raters out"
         )
-    return marks_for(fusion, raters)
+    return marks_for(fusion, with_files_read(origin, raters))
 
 
 def report(
@@ -121,7 +124,7 @@ def report(
     check_report(page, [], overwrite=overwrite)
     fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
     called = names_for(origin, names)
-    marks = marks_for(fusion, raters)
+    marks = marks_for(fusion, with_files_read(origin, raters))
     pictures, on = pictures_of_fusion(fusion, marks, image, like)
     known = marks if keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, {"consensus": page, "report": page}, known, called)

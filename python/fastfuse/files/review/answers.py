@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import FastfuseError, reason_of
+from ...errors import FastfuseError
+from ...images.formats.no_text import why_no_text
 from ...images.paths import shown
 from ...inputs.names import enumerated, quoted
 from .sheet import CASE, as_written
@@ -124,7 +125,9 @@ def _rows_of(path: Path, needed: tuple[str, ...] = NEEDED) -> list[Line]:
             content = file.read(MOST_BYTES + 1)
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise FastfuseError(f"{shown(path)}: cannot be read as a list ({reason_of(error)})") from None
+        raise FastfuseError(
+            f"{shown(path)}: cannot be read as a list ({why_no_text(path, error)}): take the .csv of fastfuse review"
+        ) from None
     if len(content) > MOST_BYTES:
         raise FastfuseError(
             f"{shown(path)}: has more than {MOST_BYTES >> 20} MB, which no list of lesions has"

@@ -23,8 +23,8 @@ from ...inputs.checks import check_flag
 from ..job import Inputs, vote_job
 from ..labels.fuse import FuseMaps, ReadyMaps, fused_ready, ready_maps
 from ..labels.job import LabelJob, label_job
-from ..rerun import call_kept_in
-from ..votes import as_votes, read_for
+from ..rerun import call_kept_in, call_told_by
+from ..votes import read_votes
 from .lesions import Marked
 from .listed import Listed, codes_decided_before, listed_labels, listed_masks, ranked
 from .markups import markups_bytes
@@ -113,8 +113,9 @@ def review_files(
     say, everything = progress or (lambda _: None), check_flag(everything, "everything")
     named, csv_file = needed_path(consensus, "consensus"), needed_path(output, "output")
     points = as_path(markups, "markups")
+    _, told, _, asked = call_told_by(named)
+    check_is_reviewable(told, asked, named)  # before the inputs are read
     facts, recipe, given = call_kept_in(named, as_path(inputs, "inputs"), but=("decisions",))
-    check_is_reviewable(facts, given, named)
     image_file = consensus_beside(named, facts)
     files = [
         named,
@@ -224,8 +225,7 @@ def _of_masks(
         segments=(segments,) if isinstance(segments, str) else tuple(segments), decisions=None,
     )  # fmt: skip
     options = _options_of(given, "prior").checked()
-    inputs = read_for(job, options, say)
-    label = as_votes(options, job, inputs, on_device=False).core_label
+    inputs, label = read_votes(options, job, say)
     return lesions_of(image, facts, inputs, label, job.names, say, everything=everything)
 
 

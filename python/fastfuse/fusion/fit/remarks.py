@@ -23,16 +23,14 @@ REMEDIES = {
 WITHOUT_COPIES = "without the copies STAPLE with its prior estimated fits: leave them out, prior='estimate'"
 
 
-def remarks_on_fit(
-    fusion: Fusion | Estimate, *, copies_told: bool = False, pooled: bool = False
-) -> list[str]:
+def remarks_on_fit(fusion: Fusion | Estimate, *, pooled: bool = False) -> list[str]:
     """Say where the model that was used expects less than half of what there is, or more than twice.
 
     A number of marks counts where voxels that are there, or are expected, are at least 100 and 1 % of those that anybody marks: of
     independent voxels, chance would not double or halve a hundred in 10^8 fusions. Of masks alone: what soft votes expect
     depends on the M-step. Of raters who are given twice it is tested whether the model fits those who differ, of whom it
-    expects that a copy marks where its original does. ``copies_told``: that there are copies to leave out is said elsewhere, so
-    that nothing is said here where the model fits without them. ``pooled``: the rates are those of many cases.
+    expects that a copy marks where its original does.
+    ``pooled``: the rates are those of many cases.
     """
     source = fusion._votes
     if not isinstance(source, Source) or surely_fits(source):
@@ -46,14 +44,17 @@ def remarks_on_fit(
     at = worst_of(source)
     if at is None:
         return []
-    by_copies = not pooled and _fits_without_copies(source)
-    if by_copies and copies_told:
-        return []
     there, wanted = source.rows.observed[at], source.expected[at]
     what = f"{'nobody' if at == 0 else f'{at} of {source.rows.voters} raters'} mark{'s' if at < 2 else ''}"
     once = " (copies counted once)" if source.rows.copies.any() else ""
     model = f"{_model(source.name)}{', by the rates that the cases share,' if pooled else ''}"
-    advice = WITHOUT_COPIES if by_copies else _of_one_case(source) if pooled else _advice(source)
+    advice = (
+        WITHOUT_COPIES
+        if _fits_without_copies(source)
+        else _of_one_case(source)
+        if pooled
+        else _advice(source)
+    )
     return [
         f"{MISFIT}: {what} {there:,.0f} voxels, and {model} expects {wanted:,.0f}{once}; {advice}",
     ]

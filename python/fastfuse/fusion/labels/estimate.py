@@ -19,6 +19,7 @@ from ..backends.labels import CoreLabelEstimate, CoreLabelTable, TupleConsensus
 from ..bootstrap import Samples
 from ..case import Case
 from ..declared import documented
+from ..doubts.copies import same_in_codes
 from ..estimate import Estimate, check_count, consensus_of, estimated
 from ..option_checks import NO_INTERVALS
 from ..options import Missing, Options
@@ -46,7 +47,7 @@ from .options import LabelMethod, LabelOptions, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
 from .recorded import with_origin_of_labels
-from .remarks import remarks_on
+from .remarks import remarks_on, remarks_on_copies
 from .result import Consensus, LabelFusion, shown_rates
 from .table import LabelTable
 
@@ -327,6 +328,7 @@ def estimate_labels(
     fusion = fusion_of(found, volume[places], NO_VOXELS, method, labels, options, readers, intervals)
     rates = readers.for_all(rates_of(found, volume[places]), np.nan)
     return estimate_of_fusion(fusion, rates, options), [
+        *remarks_on_copies(fusion, same_in_codes(table, range(len(table.names)))),
         *remarks_on(fusion, options, places),
         *remarks_on_threads(),
     ]

@@ -16,6 +16,7 @@ from ...inputs.threads import remarks_on_threads
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable, TupleConsensus
 from ..case import Case
+from ..doubts.copies import same_in_codes
 from ..messages import ONE_BY_ONE
 from ..options import Options
 from ..pipeline import fuse_votes
@@ -40,7 +41,7 @@ from .options import (
 )
 from .readers import Readers
 from .region import marked_by_labels, within_region
-from .remarks import remarks_on
+from .remarks import remarks_on, remarks_on_copies
 from .result import Consensus, LabelFusion, same_undecided
 
 MOST_RATES = 1 << 27  # of all raters' confusion matrices: 1 GiB
@@ -93,7 +94,9 @@ def fuse_label_votes(
     of_open = TupleConsensus(rows, found.truths, case.shape, case.axes, kind, options.threads)
     counted, consensus = counted_with(found, of_open, decided, by_votes=method == "majority")
     fusion = fusion_of(counted, volume, consensus, method, chosen, options, readers, intervals)
-    return fusion, case.remarks + remarks_on(fusion, options, case.given.places) + remarks_on_threads()
+    copies = remarks_on_copies(fusion, same_in_codes(table, case.given.places), votes.files)
+    remarks = remarks_on(fusion, options, case.given.places)
+    return fusion, case.remarks + copies + remarks + remarks_on_threads()
 
 
 def with_decisions(

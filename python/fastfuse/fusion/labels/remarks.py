@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from ...inputs.names import counted, enumerated, told
+from ...inputs.raters import Same, remarks_on_same_votes
 from ..prior_map import LEAST
 from .chosen import Labels
 from .knowledge import on_knowledge
-from .options import LabelOptions, excluded_by, prior_for
+from .options import BACKGROUND, LabelOptions, excluded_by, prior_for
 from .result import LabelFusion
 
 SAME = 0.05  # by how much rates of raters who tell nothing differ
@@ -56,6 +57,13 @@ def remarks_on(
             f"EM has not converged after {counted(fusion.n_iter, 'iteration')}: raise max_iter{faster}"
         )
     return remarks
+
+
+def remarks_on_copies(fusion: LabelFusion, same: Same, files: Sequence[Hashable] = ()) -> list[str]:
+    """Say who give the same labels; ``files``: which file each rater's labels are of."""
+    hints = [tuple(volume) for volume in fusion.volume.tolist()]
+    marks = fusion.volume @ (np.asarray(fusion.labels) != BACKGROUND)
+    return remarks_on_same_votes(marks.tolist(), same, fusion.raters, hints=hints, files=files)
 
 
 def on_intervals(fusion: LabelFusion) -> list[str]:

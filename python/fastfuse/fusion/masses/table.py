@@ -219,6 +219,6 @@ def check_takes_masses(method: Method) -> None:
         raise ValueError(
             said(
                 f"the votes have too many distinct patterns for {method.name}, which has no finite table then: choose soft-staple, "
-                "round them first, as in np.round(votes, 1), or fuse case by case by fastfuse.fuse (--pool none)"
+                "round them first, as in np.round(votes, 1), or fuse case by case (--pool none)"
             )
         )

@@ -91,6 +91,7 @@ class LabelOutlets(Origins):
         self,
         path: PathLike,
         *,
+        names: Sequence[str] | None = None,
         like: Any = None,
         save_probability: Mapping[Label | tuple[Label, ...], PathLike] | None = None,
         overwrite: bool = False,
@@ -102,6 +103,8 @@ class LabelOutlets(Origins):
         path : path
             The label map, as NIfTI (.nii, .nii.gz) or segments (.seg.nrrd). The sidecar has the same name with .json: method, options, grid, each rater's rates of each
             label, prior, iterations, log-likelihood, warnings; the table of labels and names ends in .tsv.
+        names : sequence of m str, optional
+            What to call the raters.
         like : image or path, optional
             Whose grid the file gets, as in :meth:`to_nifti`.
         save_probability : mapping of labels to paths, optional
@@ -117,7 +120,7 @@ class LabelOutlets(Origins):
             As :meth:`to_nifti`.
         """
         import_module(FILES).save(
-            self, path, like=like, save_probability=save_probability, overwrite=overwrite
+            self, path, names=names, like=like, save_probability=save_probability, overwrite=overwrite
         )
 
     def report(
@@ -137,7 +140,8 @@ class LabelOutlets(Origins):
         path : path
             The page (.html).
         raters : as of the fusion, optional
-            The label maps, which the page draws. Without them those that the fusion was given, as long as the caller keeps them.
+            The label maps, which the page draws. Without them those that the fusion was given, as long as the caller keeps them. The
+            files of a fusion of files are read again, or those at the paths that ``raters`` holds, if they have moved.
         image : array_like or image, optional
             What lies below.
         names : sequence of m str, optional

@@ -14,7 +14,7 @@ from ..labels.options import BACKGROUND
 from ..labels.result import LabelFusion
 from ..labels.soft.given import listed_raters
 from ..votes import Votes
-from .marks import Sums, check_sums, keeps_regions, votes_held
+from .marks import Sums, are_paths, check_sums, keeps_regions, votes_held
 
 
 def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[NDArray[Any]]:
@@ -28,7 +28,11 @@ def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[N
         If the votes are no longer in memory, or are not those of the fusion.
     """
     origin = fusion._origin
-    given = votes_held(origin) if raters is None else listed_raters(Votes(raters)).raters
+    given: list[Any]
+    if origin is not None and origin.again is not None and (raters is None or are_paths(raters)):
+        given = origin.again(raters)
+    else:
+        given = votes_held(origin) if raters is None else listed_raters(Votes(raters)).raters
     if len(given) != len(fusion.raters):
         raise _not_those(fusion, shape)
     mask = None if origin is None else next(iter(origin.mask.values() or []), None)

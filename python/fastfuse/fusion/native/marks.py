@@ -71,7 +71,11 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
         If the votes are no longer in memory, or are not those of the fusion; naming the rater.
     """
     origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    found, count = _read(origin, votes_held(origin) if raters is None else raters)
+    if origin is not None and origin.again is not None and (raters is None or are_paths(raters)):
+        found = origin.again(raters)
+        count = len(found)
+    else:
+        found, count = _read(origin, votes_held(origin) if raters is None else raters)
     if count != len(fusion.sensitivity) or any(one.votes.shape != shape for one in found):
         raise ValueError(
             f"raters: the fusion is of {len(fusion.sensitivity)} raters of shape {shape}; give the votes of which it was made"
@@ -81,6 +85,13 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     for one in found:
         marks[one.place] = one.marked
     return marks
+
+
+def are_paths(raters: Any) -> bool:
+    """Tell whether raters are given as paths of files."""
+    return isinstance(raters, (list, tuple)) and any(
+        isinstance(one, str) or hasattr(one, "__fspath__") for one in raters
+    )
 
 
 def votes_held(origin: Origin | None) -> list[Any]:
@@ -94,7 +105,7 @@ def votes_held(origin: Origin | None) -> list[Any]:
     held = None if origin is None else origin.held.values()
     if held is None:
         raise ValueError(
-            "the votes are no longer in memory, and raters' outlines are drawn of them: give them again, raters=..."
+            "the votes are no longer in memory, and what each rater marks is known of them alone: give them again, raters=..."
         )
     return held
 
@@ -102,7 +113,7 @@ def votes_held(origin: Origin | None) -> list[Any]:
 def _check_as_fused(fusion: Fusion, found: Sequence[Read]) -> None:
     """Refuse votes whose sums, alone and with the consensus, are not those that the fusion found; naming the rater."""
     origin = fusion._origin
-    if origin is None or (origin.partial and origin.present.values() is None):
+    if origin is None or origin.grown or (origin.partial and origin.present.values() is None):
         return  # what counts as foreground, or was read, is not known
     there = {one.place: one.sums(in_memory(fusion.probability)) for one in found}
     fused = [

@@ -82,6 +82,10 @@ class Origin:
         Number of voxels that decisions made foreground, and background.
     facts : mapping or None
         What the sidecar says, if one has been written.
+    again : callable or None
+        Reads the raters' files once more, or those at the paths that it takes; None for what was in memory.
+    grown : bool
+        Whether votes grew before they were fused, so that their sums are not those of what was read.
     """
 
     kind: Kind
@@ -98,3 +102,5 @@ class Origin:
     beside: Held = field(default_factory=Held)
     decided: Mapping[str, int] | None = None
     facts: Mapping[str, Any] | None = None
+    again: Callable[[Any], list[Any]] | None = None
+    grown: bool = False

@@ -162,6 +162,7 @@ class Outlets(Origins):
         path: PathLike,
         *,
         raters: Any = None,
+        names: Sequence[str] | None = None,
         like: Any = None,
         save_label: PathLike | None = None,
         cut: Cut = 0.5,
@@ -177,7 +178,9 @@ class Outlets(Origins):
             segments (.seg.nrrd). The sidecar has the same name with .json: method, options, grid, each rater's performance, prior,
             iterations, log-likelihood, warnings.
         raters : as of the fusion, optional
-            The votes, as in :meth:`report`: segments hold them.
+            The votes, as in :meth:`report`: segments hold what each rater marks.
+        names : sequence of m str, optional
+            What to call the raters.
         like : image or path, optional
             Whose grid the file gets, as in :meth:`to_nifti`.
         save_label : path, optional
@@ -198,6 +201,7 @@ class Outlets(Origins):
             self,
             path,
             raters=raters,
+            names=names,
             like=like,
             save_label=save_label,
             cut=cut,
@@ -225,7 +229,8 @@ class Outlets(Origins):
             The page (.html).
         raters : as of the fusion, optional
             The votes, whose outlines the page draws, in the same order. The fusion keeps no arrays, but knows where they are: without
-            ``raters``, those that it was given are drawn, as long as the caller keeps them.
+            ``raters``, those that it was given are drawn, as long as the caller keeps them. The files of a fusion of files are read
+            again, or those at the paths that ``raters`` holds, if they have moved.
         image : array_like or image, optional
             What lies below; by default that which the fusion was given.
         names : sequence of m str, optional
@@ -240,7 +245,7 @@ class Outlets(Origins):
         Raises
         ------
         ValueError
-            If the votes are no longer in memory, and ``raters`` are missing; or are not those that were fused: of another shape, or
+            If the votes are no longer in memory, and ``raters`` are missing; if they are not those that were fused: of another shape, or
             with other sums, alone and with the consensus, in the place of a rater, who is named.
         OutputError
             If the page must not, or cannot, be written.

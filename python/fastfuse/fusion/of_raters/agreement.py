@@ -14,6 +14,7 @@ from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.kinds import RatersLike, VoxelsLike
 from ...inputs.names import counted, listed_names, told
 from ..declared import documented
+from ..doubts.copies import remarks_on_copies_in
 from ..options import Missing, Options
 from ..result import Rates
 from ..tabulate import table_of
@@ -164,7 +165,10 @@ def agreement_of(
     if votes.mask is not None and not table.counts.sum():
         raise ValueError(f"{votes.titles['mask']} is empty: no voxel to compare")
     near = None if margin is None else table_of(votes, replace(options, roi=margin), called)[0]
-    return of_tables(table, near), [*remarks, *_on_raters(table)]
+    found = of_tables(table, near)
+    same = np.count_nonzero(found.dice == 1) > np.count_nonzero(found.dice.diagonal() == 1)
+    copies = remarks_on_copies_in(table, votes) if same else []
+    return found, [*remarks, *copies, *_on_raters(table)]
 
 
 def _on_raters(table: VoteTable) -> list[str]:

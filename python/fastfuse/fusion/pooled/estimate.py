@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.names import counted, enumerated, quoted, told
+from ...inputs.raters import remarks_on_same_votes
 from ...inputs.threads import remarks_on_threads
 from ..backends import core
 from ..backends.found import CoreEstimate
 from ..bootstrap import AWAY, percentiles
+from ..doubts.copies import same_in_table
 from ..estimate import Estimate, estimated
 from ..intervals import Intervals
-from ..masses.table import weights_of
+from ..masses.table import MassTable, weights_of
 from ..options import Options
 from ..registry import Method, method_called
 from ..table_checks import names_of_both
@@ -228,7 +230,20 @@ def pool_rows(
     if options.intervals != "none":
         by_case = problem if own else Problem.of_tables(aligned, method, options)
         intervals = _intervals(by_case, found, options, read)
-    return of_fit(found, problem, names, cases, read, method, own=own, intervals=intervals)
+    made, remarks = of_fit(found, problem, names, cases, read, method, own=own, intervals=intervals)
+    return made, remarks_on_copies(aligned) + remarks
+
+
+def remarks_on_copies(tables: Sequence[VoteTable]) -> list[str]:
+    """Say who hold the same votes in all cases, of votes that repeat."""
+    if any(isinstance(table, MassTable) for table in tables):
+        return []
+    names = tables[0].names
+    in_each = [same_in_table(table, range(len(names))) for table in tables]
+    marks = sum(np.nansum(table.patterns * table.counts[:, None], axis=0) for table in tables)
+    return remarks_on_same_votes(
+        np.asarray(marks).tolist(), lambda one, other: all(same(one, other) for same in in_each), names
+    )
 
 
 def of_fit(

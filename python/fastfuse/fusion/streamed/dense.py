@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...streaming.boxes import Box, origin_of
 from ..backends import core
 from ..case import InMemory
+from ..doubts.copies import equal_votes
 from ..masses.sums import Sums, merged
 from ..masses.table import BEYOND, MassTable
 from .blocks import Content, case_of, voxels_from
@@ -78,6 +79,14 @@ def masses_in(given: Streamed, box: Box, content: Content) -> Part | None:
         return None
     held = case.in_memory_order()
     return masses, _marks_in(held), _shown_of(held)
+
+
+def equal_in(one: int, other: int, given: Streamed, box: Box, content: Content) -> bool:
+    """Tell whether two of the raters who read the case have the same votes in a block."""
+    case = case_of(given, box, content)
+    arrays = [case.given.arrays[i] for i in (one, other)]
+    looked = [case.present[i] if case.present else None for i in (one, other)]
+    return equal_votes(arrays, looked, case.mask)
 
 
 def _marks_in(held: InMemory) -> Marks:

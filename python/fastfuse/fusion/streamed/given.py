@@ -225,8 +225,16 @@ class Streamed:
 
 def check_fit(votes: Votes, method: Method, options: Options) -> None:
     """Refuse by name what needs all voxels at once."""
-    reason = "max_memory or executor is given, or votes are lazy: votes are read block by block"
-    remedy = "leave it out, or give votes that are in memory"
+    ways = {"max_memory": options.max_memory, "executor": options.executor}
+    given_way = next(
+        (f"{name} is given" for name, value in ways.items() if value is not None), "votes are lazy"
+    )
+    reason = f"{given_way}: votes are read block by block"
+    remedy = (
+        "leave one of both out"
+        if given_way != "votes are lazy"
+        else "leave it out, or give votes that are in memory"
+    )
     asked = {
         "a map as prior": is_map(options.prior),
         f"mrf ({switch('mrf')})": bool(options.mrf),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from ...inputs.arrays import name_of
 from ...inputs.channels import check_classes
 from ...inputs.names import quoted
+from ...inputs.raters import Same, remarks_on_same_votes
 from ...inputs.threads import remarks_on_threads
 from ...streaming.memory import check_memory
 from ..backends import core
@@ -17,6 +20,7 @@ from ..backends.cpu import consensus_of_rows
 from ..backends.found import CoreTable
 from ..bootstrap import intervals_of
 from ..diagnostics import remarks_on
+from ..doubts.copies import same_in_table
 from ..fit.choice import Choice, chosen_for_table
 from ..fit.source import Source
 from ..options import Missing, Options
@@ -25,11 +29,11 @@ from ..pooled.rates import rates_in_core
 from ..registry import Method, method_called
 from ..result import DiceRule, Fusion, Ties, for_all, fusion_of
 from ..votes import Votes
-from .dense import DenseVotes
+from .dense import DenseVotes, equal_in
 from .found import found_of
 from .given import Streamed
 from .results import Result
-from .run import massed, tabulated
+from .run import gathered, massed, tabulated
 
 SHOWN_TO_CHECK = 1 << 16  # voxels that stand for all where it is asked whether raters are classes
 TOO_MANY = (
@@ -81,7 +85,8 @@ def fuse_counted(
         names=given.names if len(given.names) == given.count else votes.names,
         resampled=resampled, cut=0.5 if isinstance(cut, str) else cut, ties=ties,
     )  # fmt: skip
-    return method.finished(fusion), remarks + said + remarks_on_threads(), table
+    copies = remarks_on_copies(votes, given, options, table, fusion)
+    return method.finished(fusion), remarks + copies + said + remarks_on_threads(), table
 
 
 def _fused_by_masses(
@@ -109,7 +114,33 @@ def _fused_by_masses(
         replace(fusion, probability=result.shown(given)), found, method, options,
         names=names, resampled=True, cut=0.5 if isinstance(cut, str) else cut, ties=ties,
     )  # fmt: skip
-    return method.finished(fusion), remarks
+    copies = remarks_on_copies(votes, given, options, dense, fusion)
+    return method.finished(fusion), copies + remarks
+
+
+def remarks_on_copies(
+    votes: Votes, given: Streamed, options: Options, table: CoreTable | DenseVotes, fusion: Fusion
+) -> list[str]:
+    """Say who hold the same votes; of votes that do not repeat, those who mark as many voxels are read once more."""
+    marks, once = fusion.volume, given.method.of_levels
+    if isinstance(table, DenseVotes):
+        marks = np.zeros(given.count)
+        marks[given.places] = table.marked
+        same = _same_in_blocks(given, options)
+    else:
+        same = same_in_table(table, given.places)
+    return remarks_on_same_votes(marks.tolist(), same, votes.names, files=votes.files, once=once)
+
+
+def _same_in_blocks(given: Streamed, options: Options) -> Same:
+    """Return what compares raters block by block, by a pass of its own."""
+
+    def same(one: int, other: int) -> bool:
+        work = partial(equal_in, given.places.index(one), given.places.index(other))
+        with closing(gathered(given, check_memory(options.max_memory), options.executor, work)) as parts:
+            return all(parts)
+
+    return same
 
 
 def _chosen(votes: Votes, options: Options) -> Choice:

@@ -15,6 +15,7 @@ from ..checks import check_regular
 from ..dataset_json import fault_of, names_in
 from ..paths import shown
 from .endings import NRRD_SUFFIXES
+from .no_text import why_no_text
 from .nrrd import named_segments
 
 FORMATS = (
@@ -218,4 +219,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f"{shown(path)}: cannot be read as text ({error})") from error
+        raise ImageError(f"{shown(path)}: cannot be read as text ({why_no_text(path, error)})") from error

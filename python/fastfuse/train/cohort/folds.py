@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...cohort.msseg import Case
-from ...errors import CohortError, reason_of
+from ...errors import CohortError
+from ...images.formats.no_text import why_no_text
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
@@ -94,7 +95,7 @@ def json_in(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CohortError(f"{shown(path)}: cannot be read as JSON ({reason_of(error)})") from error
+        raise CohortError(f"{shown(path)}: cannot be read as JSON ({why_no_text(path, error)})") from error
 
 
 def checked_folds(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:

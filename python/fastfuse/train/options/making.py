@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from ...images.formats.no_text import why_no_text
 from ...images.paths import shown
 from ...inputs.checks import check_choice
 from .checking import OptionsError, flat
@@ -123,7 +124,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionsError(f"{shown(path)}: cannot be read as TOML ({error})") from error
+        raise OptionsError(f"{shown(path)}: cannot be read as TOML ({why_no_text(path, error)})") from error
 
 
 def _parsed(text: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ....inputs.names import quoted
 from ....inputs.threads import remarks_on_threads
+from ...doubts.copies import same_in_codes
 from ...option_checks import NO_INTERVALS
 from ...pooled.estimate import PooledEstimate, check_known, place_of_case, pool_rows
 from ...pooled.samples import draws
@@ -22,7 +23,7 @@ from ..intervals import LabelIntervals, known_rates, of_samples
 from ..options import LabelOptions
 from ..prior_map import is_prior_map
 from ..readers import Readers
-from ..remarks import remarks_on
+from ..remarks import remarks_on, remarks_on_copies
 from ..table import LabelTable
 from .em import LabelFit, LabelProblem
 from .rows import LabelRows, Values
@@ -156,7 +157,8 @@ def pool_labels(tables: Tables, options: LabelOptions) -> tuple[PooledLabelEstim
     fusion = fusion_of(found, volume[places], NO_VOXELS, "staple", labels, options, readers, intervals)
     rates = readers.for_all(rates_of(found, volume[places]), np.nan)
     made = estimate_of_fusion(fusion, rates, options)
-    remarks = [*remarks_on(fusion, options, places), *remarks_on_threads()]
+    copies = remarks_on_copies(fusion, same_in_codes(whole, range(len(whole.names))))
+    remarks = [*copies, *remarks_on(fusion, options, places), *remarks_on_threads()]
     return pooled_labels(made, cases, fit.prior, None), remarks
 
 

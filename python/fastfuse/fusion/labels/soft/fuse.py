@@ -19,6 +19,7 @@ from ....inputs.threads import remarks_on_threads
 from ...backends import soft_labels as core
 from ...backends.soft_labels import CoreVotes, SoftConsensus
 from ...case import Case, InMemory, spacing_for
+from ...doubts.copies import equal_in_case
 from ...messages import Complaint
 from ...options import Options
 from ...pipeline import fuse_votes
@@ -32,7 +33,7 @@ from ..prior_map import is_prior_map, named_priors, prior_volumes
 from ..prior_map import sentence as wrong_prior
 from ..readers import Readers
 from ..region import within_region
-from ..remarks import remarks_on
+from ..remarks import remarks_on, remarks_on_copies
 from ..result import LabelFusion, same_undecided
 from .given import Given, read_raters
 from .kinds import as_kinds
@@ -82,6 +83,13 @@ class SoftCase:
         ground = self.labels.values.index(BACKGROUND) if BACKGROUND in self.labels.values else -1
         marked = (given.marks(ground) for given in self.raters)
         return replace(self, case=within_region(self.case, marked, self.labels, options))
+
+    def same(self, one: int, other: int) -> bool:
+        """Tell whether the raters at two places hold the same votes."""
+        first, second = (self.case.given.places.index(place) for place in (one, other))
+        if self.raters:
+            return self.raters[first].same_as(self.raters[second], self.case.mask)
+        return equal_in_case(self.case, None, one, other)
 
     @property
     def prior_title(self) -> str:
@@ -140,8 +148,9 @@ def estimated(
     clamped = counted(int(survey["clamped"]), "voxel")
     on_prior = [said_of_clamped(clamped, soft.prior_title)] if survey["clamped"] else []
     soft_votes = not all(given.is_certain for given in soft.raters)
+    copies = remarks_on_copies(fusion, soft.same, case.votes.files)
     remarks = remarks_on(fusion, options, case.given.places, soft=soft_votes)
-    return fusion, [*case.remarks, *on_prior, *remarks, *remarks_on_threads()]
+    return fusion, [*case.remarks, *copies, *on_prior, *remarks, *remarks_on_threads()]
 
 
 def _model(method: LabelMethod, options: LabelOptions) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ....dilation.soft_labels import SoftLabels
 from ....inputs.arrays import MARKED, Array, as_array, name_of
 from ....inputs.names import counted, enumerated
+from ...doubts.copies import equal_votes
 from ...votes import Votes
 from ..chosen import Labels
 from ..region import marked_by_votes
@@ -59,6 +60,15 @@ class Given:
             return np.asarray(kinds[self.codes])
         gone = np.isnan(self.codes)
         return np.asarray(kinds[np.where(gone, 0, self.codes).astype(np.intp)] & ~gone)
+
+    def same_as(self, other: Given, mask: Array | None) -> bool:
+        """Tell whether another rater's votes are these inside a mask."""
+        mine, theirs = (one.classes or [one.first] for one in (self, other))
+        kinds = self.kinds is other.kinds or np.array_equal(self.kinds, other.kinds)  # type: ignore[arg-type]
+        pairs = zip(mine, theirs, strict=False)
+        return (
+            kinds and len(mine) == len(theirs) and all(equal_votes(two, (None, None), mask) for two in pairs)
+        )
 
     @property
     def first(self) -> Array:
