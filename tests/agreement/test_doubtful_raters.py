@@ -112,7 +112,7 @@ def test_a_prediction_just_below_the_usual_cut(folder: Path, value: float, is_sa
     ],
 )
 def test_what_to_do_about_a_prior(value: float, remedy: str) -> None:
-    masks = [TRUTH, TRUTH ^ (RNG.random(SHAPE) < 0.02), TRUTH]
+    masks = [TRUTH, *(TRUTH ^ (RNG.random(SHAPE) < 0.02) for _ in range(2))]
     prior = np.full(SHAPE, 0.2)
     prior[3, 2, 1] = value
     with pytest.raises(

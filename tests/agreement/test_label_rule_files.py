@@ -108,6 +108,7 @@ def test_what_is_no_rule_in_python(case: Path, tmp_path: Path, cut: Any) -> None
         )
 
 
+@pytest.mark.filterwarnings("ignore:1. r1.* hold the same votes")
 def test_structures_have_their_own(tmp_path: Path) -> None:
     """Of one structure all are sure, of the other nobody: one cut for both would not be the best of either."""
     rng = np.random.default_rng(0)

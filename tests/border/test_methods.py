@@ -151,6 +151,7 @@ def test_intervals(kind: str, drawn: Drawn) -> None:
     assert ((low - 0.03 <= fusion.sensitivity) & (fusion.sensitivity <= high + 0.03)).all()
 
 
+@pytest.mark.filterwarnings("ignore:rater 3 and rater 5 hold the same votes. they count as one rater")
 def test_a_copy_tells_nothing_new(drawn: Drawn) -> None:
     once, twice = border(drawn), border(drawn, [*drawn.masks, drawn.masks[3]])
     np.testing.assert_array_equal(twice.probability, once.probability)

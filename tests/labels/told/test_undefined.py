@@ -125,7 +125,7 @@ def test_priors_with_zeros(prior: Any, method: str, candidates: str) -> None:
     np.testing.assert_allclose(fusion.prior.sum(), 1)
 
 
-@pytest.mark.filterwarnings("ignore:nobody votes for label")
+@pytest.mark.filterwarnings("ignore:(rater 0 and rater 3 hold|.*nobody votes for label)")
 def test_a_prior_may_exclude_what_nobody_votes() -> None:
     fusion = fastfuse.staple(
         raters(5)[:3] + raters(5)[:1], labels=[*LABELS, 9], prior=[0.4, 0.2, 0.2, 0.2, 0]
