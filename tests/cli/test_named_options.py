@@ -219,3 +219,79 @@ def test_one_file_with_two_segments_of_a_label(tmp_path: Path) -> None:
         in said
     )
     assert f"label 1 is 'a' and 'b' in {twin}, 'a' in {plain}: check that they are one structure" in said
+
+
+COUPLED = "with coupled voxels"
+SAID_AS_TYPED = {
+    "slab by slab": (["fuse", *MASKS, "--mrf", ".2", "--max-memory", "2G"], "--max-memory is given: votes are read block by block, and --mrf needs"),
+    "intervals": (["fuse", *MASKS, "--mrf", ".2", "--intervals", "information"], f"--intervals is 'information', and --mrf is set: {COUPLED}"),
+    "acceleration": (["fuse", *MASKS, "--mrf", ".2", "--acceleration", "squarem"], f"--acceleration is 'squarem', and --mrf is set: {COUPLED}"),
+    "classes": (["fuse", *MASKS, "--mrf", ".2", "--classes", "3", "--method", "staple"], "--mrf is 0.2, and --classes is 3: with more"),
+    "labels": (["fuse", *MAPS, "--labels", "all", "--classes", "3"], "--classes is 3: label maps take no such option; leave it out, or leave --labels out"),
+    "structures": (["fuse", *MAPS, "--labels", "1", "--overlap", "--save-counts", "n.nii"], "--save-counts is given, and --overlap is given: count one structure, by --select-segment NAME without --labels"),
+    "structures of none": (["fuse", *MAPS, "--overlap"], "--overlap is given: it is for label maps; give --labels too, as --labels all"),
+    "an image": (["fuse", *MASKS, "--image", "flair.nii.gz", "--method", "staple"], "--image is given, but nothing grows"),
+    "evidence": (["fuse", *MASKS, "--evidence", "--method", "border-staple"], "--evidence is set: it is that of an image; give --image too"),
+    "several at once": (["fuse", *MASKS, "--threshold", ".5", "--scale", "100"], "--threshold and --scale are given: a threshold is in the image's own unit; leave --scale out"),
+    "a preset": (["fuse", *MAPS, "--preset", "paper", "--labels", "all"], "--preset is 'paper', and --labels are given"),
+    "a map": (["fuse", *MASKS, "--prior", "chance.nii.gz", "--intervals", "bootstrap"], "--intervals is 'bootstrap', and --prior is a map"),
+    "no report": (["agreement", *MASKS, "--image", "flair.nii.gz"], "--image is flair.nii.gz, and there is no report"),
+    "a cohort's labels": (["cohort", "fuse", ".", "--labels", "all", "--classes", "3"], "--classes is 3: label maps take no such option; leave it out, or leave --labels out"),
+    "a cohort's priors": (["cohort", "fuse", ".", "--method", "majority", "--priors", "own"], "--method is 'majority': with a prior of each case there is none; give --priors shared"),
+    "a shard": (["cohort", "fuse", ".", "--apply"], "--apply is set: it is for a shard; give --shard i/N too, or leave it out"),
+    "a merge": (["cohort", "fuse", ".", "--merge", "--apply"], "--merge is set: it is a step by itself, after all shards; leave --shard and --apply out"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", SAID_AS_TYPED)
+def test_errors_say_what_was_typed(mistake: str, folder: Path) -> None:
+    """Options stand as they are typed, wherever a message names them; nothing that only Python has."""
+    words, told = SAID_AS_TYPED[mistake]
+    save(folder / "chance.nii.gz", np.full(load(folder / MASKS[0]).shape, 0.2, np.float32))
+    where = {"fuse": OUT, "agreement": [], "cohort": ["--out", "fused"]}[words[0]]
+    assert told in said(folder, *words, *where)
+
+
+def test_what_a_review_cannot_take_is_said_as_typed(folder: Path) -> None:
+    said(folder, "fuse", *MAPS, "--labels", "all", "-o", "labels.nii.gz", "--quiet", code=0)
+    text = said(folder, "review", "labels.nii.gz", "-o", "review.csv", "--everything")
+    assert "--everything is set: of label maps the places" in text
+    said(folder, "fuse", *MASKS, "-o", "consensus.seg.nrrd", "--quiet", code=0)
+    for name in MASKS:
+        (folder / name).unlink()  # it is said before the raters' files are looked for
+    for name in ("consensus.seg.nrrd", "consensus.json"):
+        assert "holds no probability to review: fuse to .nii.gz" in said(
+            folder, "review", name, "-o", "r.csv"
+        )
+
+
+def test_a_folder_of_label_maps_is_counted_again_without_python(folder: Path) -> None:
+    """What reads another kind of table is a function of Python's."""
+    for case in ("a", "b"):
+        (folder / "data" / case).mkdir(parents=True)
+        for i, name in enumerate(MAPS):
+            shutil.copy(folder / name, folder / "data" / case / f"r{i}.nii.gz")
+    words = ["cohort", "fuse", "data", "--out", "fused", "--glob", "{case}/{rater}.nii.gz"]
+    said(folder, *words, "--labels", "all", "--quiet", code=0)
+    text = said(folder, *words, "--select-label", "1", "--method", "staple", code=0)
+    assert "is a label table, not a vote table" in text
+    assert "load reads it" not in text
+
+
+NO_LISTS = {"flair.nii.gz": "a NIfTI image", "answers.xlsx": "a spreadsheet", "answers.csv": "a ZIP archive, as a spreadsheet is",
+            "latin.csv": "no text in UTF-8"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_LISTS)
+def test_what_is_no_list_is_called_what_it_is(name: str, folder: Path) -> None:
+    if name.startswith("answers"):
+        (folder / name).write_bytes(b"PK\x03\x04" + bytes([0x80, 0xFF]) * 8)
+    if name.startswith("latin"):
+        (folder / name).write_bytes("case;décision".encode("latin-1"))
+    told = f"{name}: cannot be read as"
+    kind = f"(it is {NO_LISTS[name]}): "
+    text = said(folder, "fuse", *MASKS, "--decisions", name, *OUT)
+    assert f"{told} a list {kind}take the .csv of fastfuse review" in text
+    assert "codec" not in text
+    text = said(folder, "cohort", "fuse", ".", "--table", name, "--out", "fused")
+    assert f"{told} a table {kind}give a .tsv with the columns case, rater and path" in text

@@ -199,7 +199,7 @@ def test_a_scheduler_that_dies_is_told_and_gone_on_without(tmp_path: Path) -> No
             scheduler.executor_at(address, tmp_path) as executor,
             pytest.raises(
                 CohortError,
-                match=r"the executor gave up \(cases came back undone\): .*: run again, it goes on from there",
+                match=r"the workers gave up \(cases came back undone\): .*: run again, it goes on from there",
             ),
         ):
             fused(tmp_path / "in", tmp_path / "out", executor=executor, progress=ended)

@@ -277,7 +277,7 @@ def test_an_executors_own_error_is_the_cases(tmp_path: Path) -> None:
 
 def test_a_pool_that_broke_is_told(tmp_path: Path) -> None:
     broken = _Broken(BrokenProcessPool("a process was killed"))
-    with pytest.raises(CohortError, match=r"the executor gave up \(a process was killed\): .* run again"):
+    with pytest.raises(CohortError, match=r"the workers gave up \(a process was killed\): .* run again"):
         fused(make_cohort(tmp_path / "in", 2), tmp_path / "out", executor=broken, workers=1)
     assert fused(tmp_path / "in", tmp_path / "out").facts["counted"] == ["case-00", "case-01"]
 

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.cli.flags import typed_names, with_typed_values
+from fastfuse.cli.words.spoken import beginning_as_typed
 
 from ..command import run_here
 
@@ -110,3 +112,76 @@ def test_an_error_speaks_the_language_of_who_asks(case: str, tmp_path: Path) -> 
     assert in_shell in done.stderr
     assert in_python not in done.stderr
     assert pickle.loads(pickle.dumps(told.value)).args == told.value.args
+
+
+# Errors that no command of the shell leads to: of what is given in Python alone, and of places that only it knows.
+NOT_OF_THE_SHELL = (
+    "cohort/workers/crew.py: executor forks",
+    "cohort/workers/scheduler.py: scheduler is",  # which says what Python can do
+    "files/labels/prior.py: --prior is an array",
+    "files/prior.py: --prior is an array",
+    "files/votes.py: X: write fuse_files(",
+    "fusion/labels/overlap.py: --labels is 'all', and --overlap is given: name the structures",
+    "fusion/labels/soft/fuse.py: --labels is 'all': with rings alone",
+    "fusion/methods/estimate.py: ",
+    "fusion/methods/pool.py: ta",  # tables, which a cohort makes
+    "fusion/methods/pool.py: there is no case",
+    "fusion/streamed/given.py: X",
+    "fusion/streamed/results.py: --roi is X, a margin: of lazy votes",
+    "fusion/table_checks.py: the tables have different raters",
+    "inputs/arrays.py: X is a masked array",
+    "report/plots/pictures.py: ",
+    "streaming/executors.py: ",
+)
+
+
+def template(told: ast.expr, module: Any) -> str:
+    """Return what an error says, with an X for each value."""
+    if isinstance(told, ast.Constant):
+        return str(told.value)
+    if isinstance(told, ast.JoinedStr):
+        return "".join(template(part, module) for part in told.values)
+    if isinstance(told, ast.Name) and isinstance(getattr(module, told.id, None), str):
+        return str(getattr(module, told.id))
+    called = told.value if isinstance(told, ast.FormattedValue) else told
+    if isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.args:
+        first = called.args[0]
+        if called.func.id == "said":
+            return template(first, module)
+        if called.func.id == "switch" and isinstance(first, ast.Constant):
+            return f"--{str(first.value).replace('_', '-')}"
+    if (
+        isinstance(called, ast.Call)
+        and isinstance(called.func, ast.Attribute)
+        and called.func.attr == "format"
+    ):
+        return template(called.func.value, module)
+    return template(called, module) if isinstance(called, ast.Name) and called is not told else "X"
+
+
+def all_errors() -> Iterator[tuple[str, str]]:
+    """Yield what each error of the package says, with its file."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] in ("adapters", "reference", "phantom", "plots", "cli", "cuda", "__main__"):
+            continue
+        module = importlib.import_module(".".join((fastfuse.__name__, *parts)).removesuffix(".__init__"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = node.func if isinstance(node, ast.Call) and node.args else None
+            if isinstance(called, ast.Name) and called.id.endswith("Error"):
+                assert isinstance(node, ast.Call)
+                yield "/".join(parts) + ".py", template(node.args[0], module)
+
+
+def test_errors_in_the_shell_name_options_as_they_are_typed() -> None:
+    names = typed_names()
+    of_python = "|".join(name for name in names if "_" in name)
+    words = re.compile(
+        rf"(?<![-\w.])(?:{of_python})(?![\w.]| =)|\b(?:{'|'.join(names)})=|\bfastfuse\.\w|\w_files\b|\bexecutor\b|\blazy\b"
+    )
+    found = list(all_errors())
+    told = [f"{file}: {beginning_as_typed(with_typed_values(said), names)}" for file, said in found]
+    assert len(told) > 500
+    assert [
+        one for one in told if words.search(one.partition(": ")[2]) and not one.startswith(NOT_OF_THE_SHELL)
+    ] == []

@@ -93,7 +93,7 @@ def _by_given(
     except (CancelledError, RuntimeError) as error:  # it is broken, gives tasks back undone, or takes no more
         why = reason_of(error) if str(error) else "cases came back undone"
         raise CohortError(
-            f"the executor gave up ({why}): its scheduler or its processes have ended; what is done is kept: run "
+            f"the workers gave up ({why}): their scheduler or their processes have ended; what is done is kept: run "
             "again, it goes on from there"
         ) from None
 

@@ -165,7 +165,9 @@ def _structures(job: Job, asked: Any, say: Say, threads: int) -> list[Structure]
     """Return what is to be fused: all segments that files name, or what was asked for."""
     if asked is None:
         raise ValueError(
-            said("overlap is True: say which structures, by labels='all' (--labels all), or labels=[1, 2]")
+            said(
+                "overlap is True: say which structures, by labels='all' (--labels all), or labels=[1, 2] (--labels 1,2)"
+            )
         )
     named = _named_by_files(job, say, threads) if isinstance(asked, (str, Mapping)) else {}
     if isinstance(asked, str) and asked == "all":

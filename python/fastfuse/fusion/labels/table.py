@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...errors import said
 from ...inputs.arrays import name_of, shown_number
 from ...inputs.names import MOST_NAMED, check_count_of_names, counted, enumerated, listed_names
 from ..backends import labels as core
@@ -343,7 +344,10 @@ def _united(one: Labels, other: Labels) -> Labels:
     for value, name in _told_names(other).items():
         if names.setdefault(value, name) != name:
             raise ValueError(
-                f"the tables call label {value} {names[value]!r} and {name!r}: give it one name in both, by labels={{{value}: name}}"
+                said(
+                    f"the tables call label {value} {names[value]!r} and {name!r}: give it one name in both, by labels={{{value}: name}} "
+                    "(--label-names FILE)"
+                )
             )
     labels = {name: value for value, name in names.items()}
     for value, name in names.items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import warn
+from ...errors import said, warn
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import RatersLike, VoxelsLike
 from ...inputs.names import counted
@@ -110,8 +110,10 @@ def complete_masks(table: VoteTable, function: str) -> tuple[Rates, Rates]:
     for i, name in enumerate(table.names):
         if absent[:, i].any() and not absent[:, i].all():
             raise ValueError(
-                f"{name} has no vote at {counted(int(counts[absent[:, i]].sum()), 'voxel')}: {function} takes raters who vote "
-                "everywhere: leave the rater out, or those voxels by mask="
+                said(
+                    f"{name} has no vote at {counted(int(counts[absent[:, i]].sum()), 'voxel')}: {function} takes raters who vote "
+                    "everywhere: leave the rater out, or those voxels by a mask (--mask)"
+                )
             )
     return np.where(absent, 0, patterns), counts
 
