@@ -97,7 +97,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         fusion.save(tmp_path / "b.seg.nrrd", raters=paths[:2])
     other = np.roll(MASKS[0], 1, axis=0)  # as many marks
     nib.save(nib.Nifti1Image(other, AFFINE), paths[0])
-    with pytest.raises(ValueError, match="the votes in the place of r0.* are not those that were fused"):
+    with pytest.raises(ValueError, match=r"the votes in the place of r0.* are not those that were fused"):
         fusion.save(tmp_path / "b.seg.nrrd")
     assert not list(tmp_path.glob("b.*"))
 
