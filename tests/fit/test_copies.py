@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.fusion.doubts.copies import equal_votes
 
 from ..border.draws import contours
 
@@ -164,6 +165,22 @@ def test_decisions_are_votes_too() -> None:
     for raters, told in (([one, TWO, other], False), ([one, TWO, one], True)):
         remarks = said(lambda raters=raters: fastfuse.fuse(raters, "staple", decisions=decided))
         assert bool([remark for remark in remarks if COPIES in remark]) == told
+
+
+def test_tensors_are_compared_where_they_lie() -> None:
+    torch = pytest.importorskip("torch", reason="needs torch")
+    one, mask = torch.rand(5, 4), torch.ones(5, 4, dtype=torch.bool)
+    other = one.clone()
+    other[0, 0] = 2
+    nan = one.clone()
+    nan[1, 1] = float("nan")
+    beside = mask.clone()
+    beside[0, 0] = False
+    for pair, region, same in (
+        ((one, one.clone()), None, True), ((one, other), mask, False), ((one, other), beside, True),
+        ((nan, nan.clone()), None, True), ((nan, one), None, False), (((one > 0.5), (one > 0.5).float()), None, True),
+    ):  # fmt: skip
+        assert equal_votes(pair, (None, None), region) == same
 
 
 def saved(folder: Path, masks: Sequence[np.ndarray]) -> list[Path]:
