@@ -65,6 +65,7 @@ def test_soft_dtypes(votes: np.ndarray, fuse: Any, dtype: str) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:rater 0 and rater 1 hold the same votes")
 def test_half_precision_is_read_exactly() -> None:
     """Every float16 in [0, 1], denormal ones too."""
     halves = np.arange(0x3C01, dtype=np.uint16).view(np.float16)

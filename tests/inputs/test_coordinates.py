@@ -38,7 +38,7 @@ def test_others_are_refused(x: Any, turn: Callable[[list[Any]], list[Any]]) -> N
         fastfuse.evaluate(*pair, spacing_mm=(1, 1, 1))
 
 
-@pytest.mark.filterwarnings("ignore:no voxel is in doubt")
+@pytest.mark.filterwarnings("ignore:rater 0, rater 1 and rater 2 hold the same votes")
 @pytest.mark.parametrize("x", [AS_TEXT, JUMPS, NO_NUMBER, NAMED], ids=["permuted", "a gap", "nan", "names"])
 def test_the_same_are_taken(x: Any) -> None:
     found = fastfuse.majority_vote([with_x(x), with_x(x.copy()), MASK])

@@ -86,7 +86,7 @@ def border_staple(
     --------
     >>> import numpy as np, fastfuse
     >>> x, y = np.mgrid[-8:8, -8:8]
-    >>> masks = [np.hypot(x, y) < radius for radius in (3, 4, 4.5, 5, 6)]
+    >>> masks = [np.hypot(x, y) < radius for radius in (2, 3, 4, 5, 6)]
     >>> fusion = fastfuse.border_staple(masks, spacing_mm=(1, 1))
     >>> bool((np.diff(fusion.offsets) < 1e-9).all())  # the larger a mask, the farther out is its border
     True
