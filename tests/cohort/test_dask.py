@@ -248,7 +248,7 @@ def told(folder: Path, address: str, *words: str) -> str:
 def test_a_wrong_address(tmp_path: Path, address: str, expected: str) -> None:
     make_cohort(tmp_path / "in", 1)
     line = told(tmp_path, address)
-    assert line.startswith("error: scheduler ")
+    assert line.startswith(("error: --scheduler is ", "error: scheduler "))
     assert address in line
     assert expected in line
 
