@@ -158,13 +158,14 @@ def _lesion_table(lesions: Sequence[Lesion]) -> Table:
         title += f"; the {MOST_ROWS} largest"
     table = Table(title=fitting(title), **LOOK)
     table.add_column("lesion", no_wrap=True)
-    for name in ("mm³", "voxels", "overlap", "voxel"):
+    for name in ("mm³", "voxels", "overlap"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("voxel", justify="right")  # takes two lines of a narrow terminal
     digits = len(str(len(lesions)))
     for number, lesion in sorted(kept, key=lambda pair: pair[0]):
         place = ", ".join(map(str, lesion.voxel))
         size = f"{lesion.mm3:,.1f}", f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
-        table.add_row(f"{number:>{digits}} {lesion.kind}", *size, place)
+        table.add_row(f"{number:>{digits}} {lesion.kind}", *size, f"({place})")
     return table
 
 
