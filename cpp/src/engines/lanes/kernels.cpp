@@ -40,7 +40,7 @@ namespace {
             kernels::scale_rows<T, bytes>(rows, raters, rater, vote, to);                                    \
         }                                                                                                    \
         target static void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,       \
-                                        std::int64_t next_column, Ahead<T> ahead) {                          \
+                                        std::int64_t next_column, Ahead ahead) {                             \
             kernels::add_products<T, bytes>(u, rows, v, columns, to, next_column, ahead);                    \
         }                                                                                                    \
         target static void settle(MassSums<T> sums, std::int64_t masses) {                                   \
@@ -53,9 +53,9 @@ namespace {
                                   const SlopeRows<T>& to) {                                                  \
             kernels::slopes<T, bytes>(votes, rates, first, to);                                              \
         }                                                                                                    \
-        target static void mix(const T* const* vote, int raters, const T* posterior, const T* root,          \
-                               const T* ones, T* scratch, T* consensus) {                                    \
-            kernels::mix<T, bytes>(vote, raters, posterior, root, ones, scratch, consensus);                 \
+        target static void mix(const Columns<T>& votes, const T* posterior, const T* ones, T* scratch,       \
+                               T* consensus) {                                                               \
+            kernels::mix<T, bytes>(votes, posterior, ones, scratch, consensus);                              \
         }                                                                                                    \
         static Kernels<T> all() {                                                                            \
             return {inspect,    expect,       posterior, doubts, agree,  count_marks, spread,                \

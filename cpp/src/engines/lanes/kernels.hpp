@@ -25,13 +25,12 @@ template <class T> struct Kernels {
     void (*spread)(const T* const* vote, int raters, std::int64_t first, const T* root, T* rows);
     void (*scale_rows)(const T* rows, int raters, int rater, const T* vote, T* to);
     void (*add_products)(const T* u, int rows, const T* v, int columns, MassSums<T> to,
-                         std::int64_t next_column, Ahead<T> ahead);
+                         std::int64_t next_column, Ahead ahead);
     void (*settle)(MassSums<T> sums, std::int64_t masses);
     void (*score)(const T* u, const T* v, int low, const ScoreTables<T>& tables, T* rows);
     void (*slopes)(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
                    const SlopeRows<T>& to);
-    void (*mix)(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
-                T* scratch, T* consensus);
+    void (*mix)(const Columns<T>& votes, const T* posterior, const T* ones, T* scratch, T* consensus);
     // Null where lanes are too few, or are doubles: there masses are made of spread, scale_rows,
     // add_products.
     void (*add_patterns)(const Columns<T>& votes, bool with_moments, T* sums);

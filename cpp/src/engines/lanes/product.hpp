@@ -79,12 +79,12 @@ template <bool towards_yes, class L, class T> FASTFUSE_INLINE L likelihood(L q, 
 }
 
 template <class T, int bytes, bool one_yes, bool zero_yes>
-FASTFUSE_INLINE void multiply_rater(const T* vote, const Rate<T>& one, const Rate<T>& zero,
-                                    Chunk<T, bytes>& chunk) {
+FASTFUSE_INLINE void multiply_rater(const T* vote, const std::byte* next, const Rate<T>& one,
+                                    const Rate<T>& zero, Chunk<T, bytes>& chunk) {
     using L = Lanes<T, bytes>;
     using C = Chunk<T, bytes>;
     for (int j = 0; j < C::vectors; ++j) {
-        fetch(vote + j * C::lanes + tile_voxels<T>); // the next tile, where votes are read in place
+        fetch(next + j * bytes);
         const L q = load<L>(vote + j * C::lanes);
         chunk.one[j] *= likelihood<one_yes>(q, one);
         chunk.zero[j] *= likelihood<zero_yes>(q, zero);
@@ -111,15 +111,16 @@ FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T
     for (int i = 0; i < votes.raters; ++i) {
         if (before) before[i] = chunk;
         const T* vote = votes.vote[i] + first;
+        const std::byte* next = votes.next[i] + first * static_cast<std::int64_t>(sizeof(T));
         const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
         if (one.towards_yes && zero.towards_yes)
-            multiply_rater<T, bytes, true, true>(vote, one, zero, chunk);
+            multiply_rater<T, bytes, true, true>(vote, next, one, zero, chunk);
         else if (one.towards_yes)
-            multiply_rater<T, bytes, true, false>(vote, one, zero, chunk);
+            multiply_rater<T, bytes, true, false>(vote, next, one, zero, chunk);
         else if (zero.towards_yes)
-            multiply_rater<T, bytes, false, true>(vote, one, zero, chunk);
+            multiply_rater<T, bytes, false, true>(vote, next, one, zero, chunk);
         else
-            multiply_rater<T, bytes, false, false>(vote, one, zero, chunk);
+            multiply_rater<T, bytes, false, false>(vote, next, one, zero, chunk);
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -16,8 +17,11 @@ template <class T> constexpr std::int64_t tile_voxels = 2048 / static_cast<int>(
 template <class T> struct Columns {
     int raters = 0;
     const T* const* vote = nullptr; // of each rater; 0 where the voxel does not count
-    const T* weight = nullptr;      // 1 where it counts, else 0
-    const T* prior = nullptr;       // of each voxel; null where one prior serves all
+    // Of each rater: what is read next. Kernels ask for it while they compute, a vector's bytes for each one
+    // of votes.
+    const std::byte* const* next = nullptr;
+    const T* weight = nullptr; // 1 where it counts, else 0
+    const T* prior = nullptr;  // of each voxel; null where one prior serves all
 };
 
 // A row of products: of so many voxels that those of seven raters fit the nearest cache.

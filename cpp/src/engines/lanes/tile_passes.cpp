@@ -112,8 +112,8 @@ template <class T> class TilePasses : public Passes {
         return write_tiles(to, wide[0], true, [&] {
             const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
             return [&, scratch = kernels::Aligned<T>(room)](const Tile<T>& tile, T* consensus) mutable {
-                kernels::best<T>().mix(tile.columns.vote, votes_.size(), posterior.data(),
-                                       tile.columns.weight, ones.data(), scratch.data(), consensus);
+                kernels::best<T>().mix(tile.columns, posterior.data(), ones.data(), scratch.data(),
+                                       consensus);
             };
         });
     }

@@ -10,7 +10,7 @@ namespace fastfuse {
 
 template <class T>
 TileReader<T>::TileReader(const Votes& votes)
-    : votes_(votes), raters_(votes.raters.size()), pointers_(votes.raters.size()),
+    : votes_(votes), raters_(votes.raters.size()), next_(votes.raters.size()), pointers_(votes.raters.size()),
       votes_copied_(votes.raters.size()) {
     for (const View& view : votes.raters)
         runs_.emplace_back(view, votes.shape);
@@ -19,6 +19,7 @@ TileReader<T>::TileReader(const Votes& votes)
     ones_.fill(1);
     tile_.columns.raters = votes.size();
     tile_.columns.vote = pointers_.data();
+    tile_.columns.next = next_.data();
 }
 
 template <class T> bool TileReader<T>::nobody_votes() const {
@@ -89,6 +90,8 @@ template <class T> const Tile<T>& TileReader<T>::read(std::int64_t index) {
     if (tile_.empty) return tile_;
     for (std::size_t i = 0; i < raters_.size(); ++i)
         raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
+    for (std::size_t i = 0; i < raters_.size(); ++i)
+        next_[i] = runs_[i].soon(tile_.first + kernels::tile_voxels<T>, kernels::tile_voxels<T>);
     tile_.empty = !votes_.prior && nobody_votes();
     if (tile_.empty) return tile_;
     for (std::size_t i = 0; i < raters_.size(); ++i)

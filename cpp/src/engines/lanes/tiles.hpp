@@ -47,6 +47,7 @@ template <class T> class TileReader {
     std::vector<NativeRuns> runs_; // the voxels of each rater's votes, in native layout
     std::optional<NativeRuns> mask_, prior_map_;
     std::vector<const std::byte*> raters_;
+    std::vector<const std::byte*> next_;
     std::vector<const T*> pointers_;
     std::vector<Column> votes_copied_;
     alignas(kernels::widest_lanes) Column ones_;

@@ -214,6 +214,13 @@ void Cursor::copy(std::int64_t n, std::int64_t item, std::byte* to) {
     });
 }
 
+const std::byte* Cursor::soon(std::int64_t bytes) const {
+    const std::size_t last = axes_.size() - 1;
+    const bool backwards = axes_[last].step < 0;
+    if (last > 0 && axes_[last - 1].step < 0) return place_ - bytes;
+    return backwards ? place_ + (axes_[last].length - at_[last] - 1) * axes_[last].step : place_;
+}
+
 bool Cursor::skip_zeros(std::int64_t n, std::int64_t item) {
     return walk(n, [&](const Lines& lines) { return are_zero(lines, item); });
 }

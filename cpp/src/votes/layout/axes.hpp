@@ -39,6 +39,8 @@ class Cursor {
     // Whether the next n items are all zeros, which goes past them; else another seek must follow. False also
     // where telling would take as long as a copy.
     bool skip_zeros(std::int64_t n, std::int64_t item_bytes);
+    // Where in memory the next items begin, of so many bytes if nothing lies between them.
+    const std::byte* soon(std::int64_t bytes) const;
 
   private:
     template <class Use> bool walk(std::int64_t n, const Use& use);

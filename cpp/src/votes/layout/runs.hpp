@@ -24,6 +24,11 @@ class NativeRuns {
     const std::byte* at(std::int64_t first, std::int64_t n) {
         return in_place_ ? data_ + first * item_ : copied(first, n);
     }
+    // Where in memory the next n voxels may lie, after the run up to voxel `first`: to be asked for, not
+    // read.
+    const std::byte* soon(std::int64_t first, std::int64_t n) const {
+        return in_place_ ? data_ + first * item_ : cursor_.soon(n * item_);
+    }
 
   private:
     const std::byte* copied(std::int64_t first, std::int64_t n);

@@ -24,7 +24,7 @@ template <class T> class HalfTrees {
     }
 
     // Adds Σ_t q_t(B) to mass B. Meanwhile asks for votes.
-    void add_to(kernels::MassSums<T> sums, kernels::Ahead<T> ahead) const {
+    void add_to(kernels::MassSums<T> sums, kernels::Ahead ahead) const {
         add(u_.data(), low_, v_.data(), high_, sums, ahead);
     }
 
@@ -48,7 +48,7 @@ template <class T> class HalfTrees {
   private:
     static std::int64_t room(int raters) { return kernels::row_stride<T> << raters; }
     static void add(const T* u, int low, const T* v, int high, kernels::MassSums<T> sums,
-                    kernels::Ahead<T> ahead = {}) {
+                    kernels::Ahead ahead = {}) {
         kernels::best<T>().add_products(u, 1 << low, v, 1 << high, sums, std::int64_t{1} << low, ahead);
     }
 

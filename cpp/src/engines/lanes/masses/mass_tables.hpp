@@ -61,7 +61,7 @@ template <class T> class StripAdder {
         const int others = split_.other_raters();
         begin(votes, first, strip, -1);
         trees_.add_to(sums.from(strip << others),
-                      {votes.vote, votes.raters, first + kernels::tile_voxels<T>}); // eq. (8)
+                      {votes.next, votes.raters, first * static_cast<std::int64_t>(sizeof(T))}); // eq. (8)
         for (int i = 0; with_moments_ && i < others; ++i)
             trees_.add_moment_to(sums.from(moments(i) + (strip << (others - 1))), i, votes.vote[i] + first);
         for (int j = 0; with_moments_ && j < split_.strip_raters; ++j) {

@@ -72,19 +72,21 @@ template <class T> struct MassSums {
 };
 
 // Votes that will be read next, one array after the other: asked for while there is much to compute.
-template <class T> struct Ahead {
-    const T* const* vote;
-    int raters;
-    std::int64_t first;
-    const T* pop(const T* other) { return raters > 0 ? vote[--raters] + first : other; }
+struct Ahead {
+    const std::byte* const* next = nullptr;
+    int raters = 0;
+    std::int64_t first = 0; // byte
+    const std::byte* pop(const void* other) {
+        return raters > 0 ? next[--raters] + first : static_cast<const std::byte*>(other);
+    }
 };
 
 // Adds the products of R rows of U with C rows of V.
 template <class T, int bytes, int R, int C>
 FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::int64_t next_column,
-                                   Ahead<T>& ahead) {
+                                   Ahead& ahead) {
     using L = Lanes<T, bytes>;
-    const T* next = ahead.pop(u);
+    const std::byte* next = ahead.pop(u);
     const auto mass = [&](int r, int c) { return to.from(c * next_column + r); };
     L sums[R][C] = {};
     if (to.lanes)
@@ -92,7 +94,7 @@ FASTFUSE_INLINE void multiply_rows(const T* u, const T* v, MassSums<T> to, std::
             for (int r = 0; r < R; ++r)
                 sums[r][c] = load<L>(mass(r, c).lanes);
     for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
-        fetch(next + k);
+        fetch(next + k * static_cast<std::int64_t>(sizeof(T)));
         L column[C];
         for (int c = 0; c < C; ++c)
             column[c] = load<L>(v + c * row_stride<T> + k);
@@ -122,7 +124,7 @@ template <class T, int bytes> FASTFUSE_INLINE void settle(MassSums<T> sums, std:
 
 template <class T, int bytes, int C>
 FASTFUSE_INLINE void multiply_columns(const T* u, int rows, const T* v, MassSums<T> to,
-                                      std::int64_t next_column, Ahead<T>& ahead) {
+                                      std::int64_t next_column, Ahead& ahead) {
     if (rows == 1) return multiply_rows<T, bytes, 1, C>(u, v, to, next_column, ahead);
     if (rows == 2) return multiply_rows<T, bytes, 2, C>(u, v, to, next_column, ahead);
     for (int r = 0; r < rows; r += 4)
@@ -143,7 +145,7 @@ FASTFUSE_INLINE void scale_rows(const T* rows, int raters, int rater, const T* v
 // Adds Σ_t u(r) v(c) to mass r + c * next_column, of `rows` rows of U and `columns` rows of V, powers of two.
 template <class T, int bytes>
 FASTFUSE_INLINE void add_products(const T* u, int rows, const T* v, int columns, MassSums<T> to,
-                                  std::int64_t next_column, Ahead<T> ahead) {
+                                  std::int64_t next_column, Ahead ahead) {
     constexpr int most = bytes == widest_lanes ? 4 : 2; // columns that the registers hold
     if (columns == 1) return multiply_columns<T, bytes, 1>(u, rows, v, to, next_column, ahead);
     if (columns == 2) return multiply_columns<T, bytes, 2>(u, rows, v, to, next_column, ahead);
@@ -175,8 +177,8 @@ template <class L, class T> FASTFUSE_INLINE void store_probability(T* to, L w) {
 // w of the voxels of a row that begins at `first`. U and V are the products over the raters after the first
 // `low`, in two groups. The votes of the first `low` raters interpolate between 2^low sums in registers.
 template <class T, int bytes, int low>
-FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T* v, int columns,
-                             const T* posterior, std::int64_t first, T* consensus) {
+FASTFUSE_INLINE void mix_low(const T* const* vote, const std::byte* const* next, const T* u, int rows,
+                             const T* v, int columns, const T* posterior, std::int64_t first, T* consensus) {
     using L = Lanes<T, bytes>;
     for (std::int64_t k = 0; k < row_voxels<T>; k += lanes_in<T, bytes>) {
         L total{};
@@ -193,14 +195,15 @@ FASTFUSE_INLINE void mix_low(const T* const* vote, const T* u, int rows, const T
             total += rows == 1 ? mixed : load<L>(u + r * row_stride<T> + k) * mixed;
         }
         for (int i = 0; i < low; ++i)
-            fetch(vote[i] + first + k + tile_voxels<T>); // the next tile, where votes are read in place
+            fetch(next[i] + (first + k) * static_cast<std::int64_t>(sizeof(T)));
         store_probability(consensus + first + k, total);
     }
 }
 
 // The same for the whole tile, of `low` + `high` raters: V in registers, multiplied by the root; no U.
 template <class T, int bytes, int low, int high>
-FASTFUSE_INLINE void mix_few(const T* const* vote, const T* root, const T* posterior, T* consensus) {
+FASTFUSE_INLINE void mix_few(const T* const* vote, const std::byte* const* next, const T* root,
+                             const T* posterior, T* consensus) {
     using L = Lanes<T, bytes>;
     for (std::int64_t k = 0; k < tile_voxels<T>; k += lanes_in<T, bytes>) {
         L weight[1 << high];
@@ -215,7 +218,7 @@ FASTFUSE_INLINE void mix_few(const T* const* vote, const T* root, const T* poste
             }
         }
         for (int i = 0; i < low + high; ++i)
-            fetch(vote[i] + k + tile_voxels<T>); // the next tile, where votes are read in place
+            fetch(next[i] + k * static_cast<std::int64_t>(sizeof(T)));
         L value[1 << low];
 #pragma GCC unroll 16
         for (int b = 0; b < 1 << low; ++b)
@@ -245,33 +248,40 @@ struct MixSplit {
 constexpr std::int64_t mix_rows(int raters) { return MixSplit(raters, most_low<0>).rows(); }
 
 template <class T, int bytes, int low>
-FASTFUSE_INLINE void mix_rest(const T* const* vote, const MixSplit& split, const T* posterior, const T* root,
+FASTFUSE_INLINE void mix_rest(const Columns<T>& votes, const MixSplit& split, const T* posterior,
                               const T* ones, T* scratch, T* consensus) {
     const int rows = 1 << split.middle, columns = 1 << split.high;
     T* u = scratch;
     T* v = scratch + rows * row_stride<T>;
     for (std::int64_t first = 0; first < tile_voxels<T>; first += row_voxels<T>) {
-        if (split.middle > 0) spread<T, bytes>(vote + low, split.middle, first, ones, u);
-        spread<T, bytes>(vote + low + split.middle, split.high, first, root, v);
-        mix_low<T, bytes, low>(vote, u, rows, v, columns, posterior, first, consensus);
+        if (split.middle > 0) spread<T, bytes>(votes.vote + low, split.middle, first, ones, u);
+        spread<T, bytes>(votes.vote + low + split.middle, split.high, first, votes.weight, v);
+        mix_low<T, bytes, low>(votes.vote, votes.next, u, rows, v, columns, posterior, first, consensus);
     }
 }
 
-// w_t = Σ_B q_t(B) p(1|B) of every voxel, multiplied by its root. `scratch` takes mix_rows(raters) rows of
+// w_t = Σ_B q_t(B) p(1|B) of every voxel, multiplied by its weight. `scratch` takes mix_rows(raters) rows of
 // products.
 template <class T, int bytes>
-FASTFUSE_INLINE void mix(const T* const* vote, int raters, const T* posterior, const T* root, const T* ones,
-                         T* scratch, T* consensus) {
+FASTFUSE_INLINE void mix(const Columns<T>& votes, const T* posterior, const T* ones, T* scratch,
+                         T* consensus) {
     constexpr int low = most_low<bytes>;
-    if (raters == 1) return mix_few<T, bytes, 1, 0>(vote, root, posterior, consensus);
-    if (raters == 2) return mix_few<T, bytes, 2, 0>(vote, root, posterior, consensus);
-    if (raters == 3) return mix_few<T, bytes, 3, 0>(vote, root, posterior, consensus);
-    if (raters == low) return mix_few<T, bytes, low, 0>(vote, root, posterior, consensus);
-    if (raters == low + 1) return mix_few<T, bytes, low, 1>(vote, root, posterior, consensus);
-    if (raters == low + 2) return mix_few<T, bytes, low, 2>(vote, root, posterior, consensus);
+    if (votes.raters == 1)
+        return mix_few<T, bytes, 1, 0>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    if (votes.raters == 2)
+        return mix_few<T, bytes, 2, 0>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    if (votes.raters == 3)
+        return mix_few<T, bytes, 3, 0>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    if (votes.raters == low)
+        return mix_few<T, bytes, low, 0>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    if (votes.raters == low + 1)
+        return mix_few<T, bytes, low, 1>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    if (votes.raters == low + 2)
+        return mix_few<T, bytes, low, 2>(votes.vote, votes.next, votes.weight, posterior, consensus);
     if constexpr (bytes == widest_lanes) // as many as the registers hold
-        if (raters == low + 3) return mix_few<T, bytes, low, 3>(vote, root, posterior, consensus);
-    mix_rest<T, bytes, low>(vote, MixSplit(raters, low), posterior, root, ones, scratch, consensus);
+        if (votes.raters == low + 3)
+            return mix_few<T, bytes, low, 3>(votes.vote, votes.next, votes.weight, posterior, consensus);
+    mix_rest<T, bytes, low>(votes, MixSplit(votes.raters, low), posterior, ones, scratch, consensus);
 }
 
 } // namespace fastfuse::kernels

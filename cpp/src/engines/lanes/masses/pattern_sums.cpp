@@ -49,14 +49,12 @@ template <int high, bool with_moments> struct Products {
     alignas(64) float first_again[with_moments ? 4 * voxels : 4];
     alignas(64) float second_again[with_moments ? 4 * voxels : 4];
 
-    FASTFUSE_PATTERNS_IN_LANES FASTFUSE_INLINE void find(const float* const* vote, const float* root,
-                                                         std::int64_t from) {
+    FASTFUSE_PATTERNS_IN_LANES FASTFUSE_INLINE void find(const Columns<float>& votes, std::int64_t from) {
         for (int k = 0; k < voxels; k += 16) {
-            low_raters(vote, root, from, k);
-            high_raters(vote, from, k);
-            const std::int64_t next = from + k + tile_voxels<float>; // where votes are read in place
+            low_raters(votes.vote, votes.weight, from, k);
+            high_raters(votes.vote, from, k);
             for (int i = 0; i < 4 + high; ++i)
-                fetch(vote[i] + next);
+                fetch(votes.next[i] + (from + k) * static_cast<std::int64_t>(sizeof(float)));
         }
     }
 
@@ -144,7 +142,7 @@ FASTFUSE_PATTERNS_IN_LANES FASTFUSE_INLINE void add_tile(const Columns<float>& v
     static_assert(P::rows % at_once == 0);
     P products;
     for (std::int64_t from = 0; from < tile_voxels<float>; from += voxels) {
-        products.find(votes.vote, votes.weight, from);
+        products.find(votes, from);
         for (int r = 0; r < P::rows; r += at_once)
             add_rows<at_once, false>(products.u + r, products.first, products.second, nullptr, nullptr,
                                      sums + 16 * r, nullptr);

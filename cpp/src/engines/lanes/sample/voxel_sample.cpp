@@ -132,6 +132,7 @@ Sums VoxelSample<T>::expectation(kernels::Step step, const Performance& performa
         const double times = static_cast<double>(classes_[k].seen) / static_cast<double>(taken_[k]);
         const auto make = [&] {
             return [&, columns = std::vector<const T*>(static_cast<std::size_t>(raters_)),
+                    next = std::vector<const std::byte*>(static_cast<std::size_t>(raters_)),
                     weight = std::vector<T>(length)](std::int64_t job, const Worker& worker) mutable {
                 Sums part(raters_);
                 const std::int64_t end = std::min((job + 1) * tiles_of_job, tiles);
@@ -142,9 +143,11 @@ Sums VoxelSample<T>::expectation(kernels::Step step, const Performance& performa
                     for (std::int64_t i = 0; i < raters_; ++i)
                         columns[static_cast<std::size_t>(i)] =
                             classes_[k].votes.data() + (t * raters_ + i) * n;
+                    for (std::size_t i = 0; i < columns.size(); ++i)
+                        next[i] = reinterpret_cast<const std::byte*>(columns[i] + raters_ * n);
                     kernels::ProductSums sums;
-                    kernels::best<T>().expect({raters_, columns.data(), weight.data(), nullptr}, rates, step,
-                                              sums);
+                    kernels::best<T>().expect({raters_, columns.data(), next.data(), weight.data(), nullptr},
+                                              rates, step, sums);
                     fastfuse::add(sums, part, times);
                     part.count += times * static_cast<double>(voxels);
                 }

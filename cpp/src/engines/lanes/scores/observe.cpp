@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "engines/lanes/masses/half_trees.hpp"
 #include "engines/lanes/lane_rates.hpp"
+#include "engines/lanes/masses/half_trees.hpp"
 #include "votes/empty_rows.hpp"
 
 namespace fastfuse {
