@@ -96,6 +96,23 @@ def test_all_ways_of_em_keep_it(options: dict[str, Any]) -> None:
     np.testing.assert_array_equal(high.label()[same], maps[0][same])
 
 
+@pytest.mark.parametrize("acceleration", ["none", "squarem"])
+@pytest.mark.parametrize("performance_prior", [None, (30, 0.9)])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_em_climbs_does_not_fall(seed: int, performance_prior: Any, acceleration: str) -> None:
+    """The votes on decided voxels belong to it: they are in the sidecar's log_prior, as for masks."""
+    maps, decisions = drawn(seed)
+    decisions[4:] = (maps[0, 4:] + 1) % 4
+    options = {"performance_prior": performance_prior, "acceleration": acceleration}
+    found = fused(maps, decisions, **options, prior=[0.25] * 4)
+    climbed = found.log_likelihood + found.log_prior
+    assert np.diff(climbed).min() >= -1e-9 * abs(climbed[-1])
+    if performance_prior is None:
+        at = decisions != OPEN
+        of_votes = [found.confusion[i][decisions[at], maps[i][at]] for i in range(len(maps))]
+        np.testing.assert_allclose(found.log_prior[-1], np.log(of_votes).sum(), rtol=1e-9)
+
+
 def test_nothing_decided_changes_nothing() -> None:
     maps, decisions = drawn(3)
     found, plain = fused(maps, np.full_like(decisions, OPEN)), fused(maps, None)

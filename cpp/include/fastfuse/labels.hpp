@@ -99,7 +99,7 @@ struct LabelEstimate {
     std::vector<double> confusion; // θ_i[a, b] at (i * K + a) * K + b; NaN where nothing determines it
     std::vector<double> prior;
     std::vector<double> log_likelihood; // after each M-step or extrapolation that was kept
-    std::vector<double> log_prior;      // of θ there, without its constant; 0 without performance_prior
+    std::vector<double> log_prior; // of θ there, without its constant, and of the votes that `known` counts
     int iterations = 0;
     bool converged = false;
     double voxels = 0;

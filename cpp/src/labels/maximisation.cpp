@@ -48,7 +48,7 @@ double Maximisation::maximise(int rater, const double* counts, Matrices& theta, 
             moved[a] = std::max(moved[a], std::abs(rates[b * labels + a] - before[b * labels + a]));
     for (std::size_t a = 0; a < labels; ++a)
         undetermined[a] = !(whole[a] > 0);
-    const bool as_counted = !by_class_ && fixed_.entries().empty();
+    const bool as_counted = !by_class_ && fixed_.entries().empty() && known_.empty();
     return as_counted ? log_prior_of(counts, whole) : log_prior(rater, theta);
 }
 
@@ -150,13 +150,17 @@ double Maximisation::log_prior_of(const double* counts, const std::vector<double
 }
 
 double Maximisation::log_prior(int rater, const Matrices& theta) const {
-    if (belief_ == 0) return 0;
+    if (belief_ == 0 && known_.empty()) return 0;
     const std::size_t labels = shares_.size();
+    const double* known =
+        known_.empty() ? nullptr : known_.data() + static_cast<std::size_t>(rater) * labels * labels;
     double sum = 0;
     for (std::size_t b = 0; b < labels; ++b)
-        for (std::size_t a = 0; a < labels; ++a)
-            if (const double weight = off_diagonal(b) + (a == b ? on_diagonal() : 0); weight > 0)
-                sum += weight * std::log(theta.of_vote(rater, b)[a]);
+        for (std::size_t a = 0; a < labels; ++a) {
+            const double weight =
+                off_diagonal(b) + (a == b ? on_diagonal() : 0) + (known ? known[b * labels + a] : 0);
+            if (weight > 0) sum += weight * std::log(theta.of_vote(rater, b)[a]);
+        }
     return sum;
 }
 

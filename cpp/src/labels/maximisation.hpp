@@ -28,7 +28,8 @@ class Maximisation {
     // misses it by rounding would grow with the square of each next jump.
     void restore(Matrices& theta) const;
 
-    // Rater i's part of log p(θ), without its constant.
+    // Rater i's part of log p(θ), without its constant, and of the log-likelihood of the votes on voxels of
+    // known truth.
     double log_prior(int rater, const Matrices& theta) const;
 
     // Whether a rate may be positive although its count is 0.

@@ -64,9 +64,9 @@ class LabelFusion(LabelOutlets):
     log_likelihood : ndarray of float64, shape (n_iter,)
         Of all votes, in nats, after each M-step.
     log_prior : ndarray of float64, shape (n_iter,)
-        Of the confusion matrices under ``performance_prior``, without its constant; 0 without one, and of two labels,
-        which are fused as masks. EM climbs the sum of both; with a reviewer's decisions, together with the votes on
-        the voxels that are decided. The paper's M-step on soft votes need not raise it.
+        Of the confusion matrices under ``performance_prior``, without its constant, and of the votes on voxels that a
+        reviewer decided; 0 without both, and of two labels, which are fused as masks. EM climbs the sum of both.
+        The paper's M-step on soft votes need not raise it.
     n_iter : int
         M-steps done; with acceleration, extrapolations that were kept count too.
     converged : bool

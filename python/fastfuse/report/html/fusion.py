@@ -176,8 +176,10 @@ def _convergence(facts: Facts) -> dict[str, Any] | None:
     penalised = any(belief)
     values = [one + other for one, other in zip(likelihood, belief, strict=True)]
     what = "Log-likelihood of the votes"
-    if penalised:
+    if penalised and facts["options"].get("performance_prior"):
         what += " plus the log-density of the rates under the performance prior (performance_prior),"
+    if penalised and "decisions" in facts:
+        what += " plus the log-likelihood of the votes on decided voxels,"
     text = " ".join(
         [
             f"{what} after each iteration, against the last. EM: {ending(facts)}.",
@@ -187,7 +189,12 @@ def _convergence(facts: Facts) -> dict[str, Any] | None:
     names = ("iteration", "nats to the last")
     chart = line_chart([one - values[-1] for one in values], "Convergence", text, names)
     columns = {"log-likelihood (nats)": likelihood}
-    columns |= {"log-density of the rates": belief, "both": values} if penalised else {}
+    added = (
+        "votes on decided voxels, and log-density of the rates"
+        if "decisions" in facts
+        else "log-density of the rates"
+    )
+    columns |= {added: belief, "both": values} if penalised else {}
     picked = sorted({1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, len(values)})
     rows = [[str(k), *(f"{one[k - 1]:,.4f}" for one in columns.values())] for k in picked if k <= len(values)]
     titles = [("iteration", tables.NUMBER), *((title, tables.NUMBER) for title in columns)]
@@ -200,7 +207,7 @@ def _falls(facts: Facts, *, penalised: bool) -> Iterator[str]:
     beside = []
     if options.get("performance_prior") and not penalised:
         beside.append("the log-density of the rates under the performance prior")
-    if "decisions" in facts:
+    if "decisions" in facts and not penalised:
         beside.append("the log-likelihood of the votes on decided voxels")
     if beside:
         what = "the sum" if penalised else "this"
