@@ -271,6 +271,8 @@ def test_options_are_named_as_typed(folder: Path) -> None:
         ("missing='nan' (--missing nan) takes nan", "--missing nan takes nan"),
         ("select_label=K (--select-label K) fuses one label", "--select-label K fuses one label"),
         ("or give device='cpu'", "or give --device cpu"),
+        ("without max_memory (--max-memory)", "without --max-memory"),
+        ("without performance_prior (--performance-prior)", "without --performance-prior"),
         (
             "fuses one label, and staple(maps, labels='all') (--labels all) each",
             "fuses one label, and --labels all each",

@@ -187,6 +187,13 @@ def test_label_maps_are_sent_to_labels_as_typed(folder: Path) -> None:
     said(folder, "fuse", *MAPS, "--labels", "all", *OUT, code=0)
 
 
+@pytest.mark.parametrize("command", ["agreement", "compare"])
+def test_options_that_a_command_lacks_are_no_remedy(folder: Path, command: str) -> None:
+    text = said(folder, command, *MAPS)
+    assert "--select-label K fuses one label" in text
+    assert "--labels" not in text
+
+
 def test_masks_without_a_ring_are_told(folder: Path) -> None:
     save(folder / "empty.nii.gz", np.zeros_like(load(folder / MASKS[0])))
 

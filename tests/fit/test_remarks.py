@@ -194,6 +194,15 @@ def test_where_copies_alone_do_it_they_are_named() -> None:
     assert "without the copies STAPLE with its prior estimated fits: leave them out" in told[0]
 
 
+@pytest.mark.parametrize("method", ["staple", "soft_staple"])
+def test_a_remedy_that_decisions_forbid_is_told_without_them(drawn: Drawn, method: str) -> None:
+    decisions = np.full(drawn.brain.shape, -1, np.int8)
+    (told,) = said(
+        lambda: fastfuse.fuse(drawn.masks, method.replace("_", "-"), mask=drawn.brain, decisions=decisions)
+    )
+    assert "classes=3), without decisions, or with an image method='border-staple'" in told
+
+
 def test_two_who_differ_tell_nothing(drawn: Drawn) -> None:
     masks = [drawn.masks[0], drawn.masks[0], drawn.masks[1], drawn.masks[1]]
     assert said(lambda: fastfuse.staple(masks, mask=drawn.brain)) == []

@@ -229,7 +229,10 @@ def test_an_unknown_lesion_other_columns_and_two_reviews_are_refused(case: Path)
         (f"lesion,decision,votes\n9,yes,{votes}\n", "there is no lesion 9: the votes hold 4"),
         (f"lesion,votes\n1,{votes}\n", "lacks the column decision"),
         ("lesion,decision,votes\n1,yes\n", "line 2: has 2 cells for 3 columns"),
-        (f"lesion,decision,votes\n1,yes,{votes}\n2,no,v00\n", "lines of 2 reviews"),
+        (
+            f"lesion,decision,votes\n1,yes,{votes}\n2,no,v00\n",
+            "lines of 2 reviews.*line 2 begins .*line 3 begins",
+        ),
         ("lesion,decision,votes\n", "holds no lesion"),
         ("\0", "lacks"),
     ):

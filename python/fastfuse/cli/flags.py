@@ -49,6 +49,7 @@ OTHERS = (
 )
 CALL = re.compile(r"\b\w+(?:\.\w+)*\([^()]*\)")  # code of Python, which is not typed
 CODE = "\0"  # stands for a piece of code in a message
+OF_LABELS = ", and --labels all each of them"  # an option that commands lack which take one label
 VALUE = r"(?:'[^']*'|\([^()]*\)|\[[^\]]*\]|\{[^}]*\}|\w+(?:\.\w+)*)"
 # Messages that say it for Python and for the shell, of which the shell's way stays.
 BOTH_WAYS = [
@@ -162,7 +163,9 @@ def with_typed_values(message: str) -> str:
         message = re.sub(pattern, typed, message)
     code = iter(CALL.findall(message))
     message = with_typed_options(_with_typed_settings(CALL.sub(CODE, message)), typed_names())
-    return re.sub(CODE, lambda found: next(code, found[0]), message)
+    message = re.sub(CODE, lambda found: next(code, found[0]), message)
+    running = names_of_running()
+    return message if not running or "labels" in running else message.replace(OF_LABELS, "")
 
 
 def _with_typed_settings(message: str) -> str:

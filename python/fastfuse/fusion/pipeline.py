@@ -83,7 +83,8 @@ def answer(
     """Return the fusion from what the core found, and what makes it doubtful."""
     intervals, resampled = intervals_of(found, method, options, case.spacings)
     places, raters = case.given.places, case.given.count
-    votes = Source.of(found, method, options, places, raters)
+    is_decided = case.decisions is not None
+    votes = Source.of(found, method, options, places, raters, is_decided=is_decided)
     fusion = for_all(fusion_of(found, probability, method.name, intervals, votes), places, raters)
     if options.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]

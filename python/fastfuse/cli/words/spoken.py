@@ -51,6 +51,7 @@ def with_typed_options(message: str, names: Mapping[str, str]) -> str:
     for pattern in (state, given_too, of_python):
         message = pattern.sub(lambda found: names[found[0]], message)
     message = left_out.sub(typed, message)
+    message = re.sub(r"(--[\w-]+) \(\1\)", r"\1", message)  # by both names, which are one here
     return re.sub(r"(--[\w-]+) is True\b", r"\1 is given", message)
 
 

@@ -69,7 +69,7 @@ def read_decisions(
         return None
     found: dict[int, Any] = {}
     places: dict[int, tuple[float, ...]] = {}
-    votes: set[str] = set()
+    votes: dict[str, int] = {}  # the first line of each
     for line, row in rows:
         where = f"{shown(path)}, line {line}"
         number = _number_in(row["lesion"], where)
@@ -79,15 +79,18 @@ def read_decisions(
         place = _place_in(row)
         if place is not None:
             places[number] = place
-        votes.add(row["votes"])
+        votes.setdefault(row["votes"], line)
     if len(votes) > 1:
+        begin = enumerated([f"line {line} begins {quoted(one)}" for one, line in votes.items()])
         raise FastfuseError(
-            f"{shown(path)}: holds lines of {len(votes)} reviews ({enumerated(sorted(votes))}): give one file for each case, or to "
-            "fastfuse cohort fuse the list of the cohort"
+            f"{shown(path)}: holds lines of {len(votes)} reviews, by their column votes ({begin}): mend a line that is broken, give one "
+            "file for each case, or to fastfuse cohort fuse the list of the cohort"
         )
     if not found:
         raise FastfuseError(f"{shown(path)}: holds no lesion; take the .csv of fastfuse review")
-    return Decisions(votes.pop(), {number: one for number, one in found.items() if one is not None}, places)
+    return Decisions(
+        next(iter(votes)), {number: one for number, one in found.items() if one is not None}, places
+    )
 
 
 def of_cases(path: Path) -> dict[str, list[Line]]:

@@ -23,8 +23,8 @@ OF_SOME = (
 )
 
 
-def refused_options(options: Options) -> dict[str, tuple[str, ...]]:
-    """Return what each model refuses of the options that are set, as it is written; STAPLE is taken with its prior estimated."""
+def refused_options(options: Options, *, is_decided: bool) -> dict[str, tuple[str, ...]]:
+    """Return what each model refuses of what is given, as it is written; STAPLE is taken with its prior estimated."""
     given = {name: getattr(options, name) for name in OF_SOME}
     given = {name: value for name, value in given.items() if BY_NAME[name].differs(value)}
     found: dict[str, tuple[str, ...]] = {
@@ -34,6 +34,8 @@ def refused_options(options: Options) -> dict[str, tuple[str, ...]]:
         for model in (STAPLE, CLASSES, BORDER)
         if given
     }
+    if is_decided:
+        found[CLASSES] = (*found.get(CLASSES, ()), f"decisions ({switch('decisions')})")
     if options.max_memory is not None:
         found["image"] = (f"max_memory ({switch('max_memory')})",)
     return found

@@ -54,9 +54,16 @@ class Source:
 
     @classmethod
     def of(
-        cls, found: Found, method: Method, options: Options, places: list[int], raters: int
+        cls,
+        found: Found,
+        method: Method,
+        options: Options,
+        places: list[int],
+        raters: int,
+        *,
+        is_decided: bool = False,
     ) -> Source | None:
-        """Take what the core found.
+        """Take what the core found; ``is_decided``: with voxels that a reviewer decided.
 
         None where there is no table of all votes (too many patterns, disputed voxels alone), where neighbours are
         coupled, or nothing is to be fitted as all raters agree that there is nothing, or nothing but foreground.
@@ -64,7 +71,7 @@ class Source:
         table, estimate = found.table, found.estimate
         if table is None or options.mrf or options.roi == "disputed" or estimate.certain or not found.voxels:
             return None
-        name, refused = _name_of(method, options), refused_options(options)
+        name, refused = _name_of(method, options), refused_options(options, is_decided=is_decided)
         source = cls(table, estimate, name, places, raters, options.threads, refused)
         return source if found.pattern is None else copy(source)  # the core's own would keep a number a voxel
 
