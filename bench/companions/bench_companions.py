@@ -111,6 +111,8 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
         "dense votes": {
             "alone": (soft(dense), 1),
             "in a mask": (soft(dense, mask=middle), 1.15),
+            "where each looked, everywhere": (soft(dense, present=[np.ones(shape, bool)] * len(dense)), 1.3),
+            "nan for missing, of none": (soft(dense, missing="nan"), 1.5),
             "disputed voxels": (soft(dense, roi="disputed"), 2),
             "intervals of the information": (soft(dense, intervals="information"), 10),
         },

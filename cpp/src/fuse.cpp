@@ -14,6 +14,7 @@
 #include "fastfuse/plan.hpp"
 #include "make_engine.hpp"
 #include "report.hpp"
+#include "votes/missing/needless.hpp"
 
 namespace fastfuse {
 namespace {
@@ -122,9 +123,11 @@ Result solve_rows(const Task& task, const Estimate* known) {
 }
 
 // `region`: the disputed voxels, if only these are fused; null: all voxels.
-Result fuse_in(const Region* region, const Votes& votes, const Options& options, const Output& consensus,
+Result fuse_in(const Region* region, const Votes& given, const Options& options, const Output& consensus,
                const Team& team, const Estimate* known) {
-    const Probe sampled = probe(votes, options, team.watch());
+    const Probe sampled = probe(given, options, team.watch());
+    const bool looks = given.may_miss() && !given.place && !sampled.repeats; // else patterns tell as fast
+    const Votes votes = looks ? without_needless_marks(given, team) : given;
     const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
                             : plan_for(votes, options, consensus.wide, sampled);
     const Task task{votes, options, plan, consensus, team};

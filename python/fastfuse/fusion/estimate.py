@@ -206,10 +206,8 @@ class Estimate:
         case, probability, found = backend.apply(self._rates, case, method, options)
         places, raters = case.given.places, len(self.names)
         fusion = for_all(fusion_of(found, probability, self.method, None), places, raters)
-        is_decided = case.decisions is not None
-        fusion = replace(
-            fusion, _votes=Source.of(found, method, options, places, raters, is_decided=is_decided)
-        )
+        given = Source.of(found, method, options, places, raters, is_decided=case.decisions is not None)
+        fusion = replace(fusion, _votes=given)
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
