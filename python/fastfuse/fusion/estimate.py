@@ -205,9 +205,8 @@ class Estimate:
         case = case.without(ignored)
         case, probability, found = backend.apply(self._rates, case, method, options)
         places, raters = case.given.places, len(self.names)
-        fusion = for_all(fusion_of(found, probability, self.method, None), places, raters)
-        given = Source.of(found, method, options, places, raters, is_decided=case.decisions is not None)
-        fusion = replace(fusion, _votes=given)
+        source = Source.of(found, method, options, places, raters, is_decided=case.decisions is not None)
+        fusion = for_all(fusion_of(found, probability, self.method, None, source), places, raters)
         if method.estimates:
             self._check_certain(fusion)
         fusion = method.finished(self._on_the_rates(fusion))
