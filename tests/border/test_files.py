@@ -63,7 +63,7 @@ def test_in_the_shell(folder: Path) -> None:
     assert two.stderr.count("\n") == 1
     line = [word for word in words if word not in ("--method", "border-staple")]
     for wrong, said in (
-        (["--evidence", "--method", "staple"], "--evidence is True: staple has no such option"),
+        (["--evidence", "--method", "staple"], "--evidence is given: staple has no such option"),
         (["--method", "staple"], "nothing grows"),
     ):
         found = run(folder, *line, "--overwrite", *wrong)

@@ -197,7 +197,7 @@ def test_the_remedies_of_an_image_without_use_work(method: str, tmp_path: Path) 
     [
         (
             ["--labels", "all"],
-            "--preset recommended, and labels are given|preset is 'recommended', and labels",
+            "--preset is 'recommended', and --labels are given: it is for one structure",
         ),
         (["--max-iter", "0"], "--max-iter is 0"),
         (["--method", "border-staple", "--mrf", "1"], "--mrf is 1.0: border-staple has no such option"),

@@ -387,6 +387,6 @@ def test_messages_of_the_shell(folder: Path, masks: np.ndarray, flair: np.ndarra
         assert not (folder / "o").exists()
     fuse = ["fuse", *RATERS, "--soften", "--image", "flair.nii.gz", "-o", "c.nii"]
     done = run_here(folder, *fuse, "--select-label", "1", "--binarize")
-    assert "select_label and binarize are given" in done.stderr
+    assert "--select-label and --binarize are given" in done.stderr
     done = run_here(folder, *fuse, "--select-label", "9")
     assert "label 9 does not occur" in done.stderr

@@ -193,7 +193,7 @@ def test_refused_with_a_random_field(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["bootstrap", "lesions"])
 def test_bootstrap_refused_with_a_prior_map(kind: str) -> None:
     votes = votes_of("binary", seed=0)
-    with pytest.raises(ValueError, match=f"intervals is '{kind}', prior is a map"):
+    with pytest.raises(ValueError, match=f"intervals is '{kind}', and prior is a map"):
         fastfuse.staple(votes, prior=np.full(votes.shape[1], 0.3), intervals=kind)
 
 

@@ -121,8 +121,11 @@ def test_of_many_labels_the_worst(tmp_path: Path, columns: int) -> None:
         (["--labels", "all", "--roi", "disputed"], "label maps take a margin in mm, or 'all'"),
         (["--labels", "all", "--save-label", "x.nii"], "the consensus is a label map already"),
         (["--labels", "all", "--weights", "a"], "weights is 'a': it must hold a number for each rater"),
-        (["--knows", "r3=1"], "it is for label maps; give labels too"),
-        (["--label-names", "names.tsv"], "--label-names is given: it is for label maps; give labels too"),
+        (["--knows", "r3=1"], "it is for label maps; give --labels too, as --labels all"),
+        (
+            ["--label-names", "names.tsv"],
+            "--label-names is given: it is for label maps; give --labels too, as --labels all",
+        ),
     ],
 )
 def test_one_line_and_exit_code_2(case: Path, words: list[str], told: str) -> None:

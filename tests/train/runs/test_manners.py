@@ -200,7 +200,7 @@ def test_tensorboard_of_a_finished_training(tmp_path: Path, monkeypatch: pytest.
         (["--only-folds", "1,b"], "--only-folds is '1,b': give whole numbers"),
         (["--train", "Training"], "train is given alone: give --train and --test"),
         (["--test", "Testing"], "test is given alone: give --train and --test"),
-        (["--train", "Testing", "--test", "Testing"], "train and test are both 'Testing'"),
+        (["--train", "Testing", "--test", "Testing"], "--train and --test are both 'Testing'"),
         (["--device", "mps"], "--device is 'mps': it cannot be used"),
         (["--device", "nonsense"], "--device is 'nonsense': give auto, cpu, cuda"),
     ],
