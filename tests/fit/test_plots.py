@@ -92,6 +92,8 @@ def test_reliability_against_a_truth(drawn: Drawn) -> None:
     ece = np.nansum(voxels * np.abs(mean - share)) / voxels.sum()
     brier = ((p - true) ** 2).sum() / true.sum()
     assert staple.get_label() == f"STAPLE: Brier {brier:.3f}, ECE {ece:.3f}"
+    (legend,) = ax.figure.legends
+    assert legend.get_title().get_text() == "Brier: sum of squares / foreground voxels"
     counts = ax.child_axes[0].patches[0].get_data().values
     np.testing.assert_array_equal(counts, np.maximum(voxels, 0.5))
 

@@ -146,6 +146,11 @@ def test_the_page_shows_raters_as_long_as_they_are_held(tmp_path: Path) -> None:
     assert _viewer(tmp_path / "b.html") == _viewer(tmp_path / "a.html")
     with pytest.raises(ValueError, match="3 raters of shape"):
         fusion.report(tmp_path / "c.html", raters=MASKS[:2])
+    alone = fastfuse.majority_vote(MASKS[:1])
+    with pytest.raises(ValueError, match="of 1 rater of shape"):
+        alone.report(tmp_path / "c.html", raters=MASKS)
+    with pytest.raises(ValueError, match=r"one for each of 1 rater$"):
+        alone.report(tmp_path / "c.html", names=["a", "b"])
 
 
 def _viewer(page: Path) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 
 import fastfuse
 from fastfuse.errors import OutputError
+from fastfuse.report.html.cohort import _made
 
 from ..border.draws import contours
 from ..cohort.files import GLOB, make_cohort, mask_path, save
@@ -190,6 +191,30 @@ def test_the_page_holds_options_and_hashes(tmp_path: Path) -> None:
         assert facts["outputs"][case]["consensus.nii.gz"] == hashlib.sha256(content).hexdigest()
         assert facts["outputs"][case]["consensus.nii.gz"] in made
     assert not page.all("details")
+    assert settings_of(page) == "optionvalue methodstaple optionsroi = 4, replicates = 5"
+
+
+def settings_of(page: Page) -> str:
+    """Return the table of settings that differ from the defaults."""
+    table = page.one("div", **{"aria-label": "Settings that differ from the defaults."})
+    return " ".join(table.text.split())
+
+
+def test_where_no_setting_differs_there_is_no_table_of_them(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 2)
+    facts = fused(tmp_path)[1]
+    made = _made({**facts, "settings": {}}, "staple")
+    assert [one["caption"] for one in made] == ["Options, as the cases' sidecars have them."]
+    decided = _made({**facts, "settings": {}, "decisions": {"file": "yes.csv"}}, "staple")[1]
+    assert [row["cells"] for row in decided["rows"]] == [["decisions", "yes.csv"]]
+
+
+def test_the_last_row_of_what_raters_move_is_of_one_more(tmp_path: Path) -> None:
+    make_cohort(tmp_path / "in", 3)
+    page, _ = fused(tmp_path)
+    row = [one.text for one in page.all("tr") if "one more" in one.text]
+    (last,) = rows(tmp_path / "out" / "quality.csv")[-1:]
+    assert [" ".join(text.split()) for text in row] == [f"one more rater{float(last['influence']):.1%}"]
 
 
 def test_a_long_list_of_files_is_folded_away(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,38 @@ def test_what_is_packed_is_what_was_given() -> None:
     assert inside.mean() > 0.99
     step = (scan.image["high"] - scan.image["low"]) / 255
     assert np.abs(back - shown.image)[inside].max() <= step / 2 + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "exact", "unit"),
+    [(0, 1, True, 1), (-200, 1, True, 1), (100, 11, False, 20), (1 << 30, 1, False, 200)],
+)
+def test_what_grey_levels_tell_of_an_image(first: int, step: int, exact: bool, unit: float) -> None:
+    """Whole numbers that span no more than the levels are told as they are, unless 32 bits cannot hold them."""
+    given = pictures(AFFINES[0])
+    image = first + step * (np.arange(given.consensus.size, dtype=np.int64) % 256).reshape(SHAPE)
+    scan = scan_of(replace(given, image=image))
+    assert scan.image is not None
+    assert scan.grey is not None
+    assert scan.shown.image is not None
+    assert (scan.image["exact"], scan.image["unit"] if not exact else unit) == (exact, unit)
+    low, high = scan.image["low"], scan.image["high"]
+    told = low + scan.grey / 255 * (high - low)
+    if exact:
+        np.testing.assert_array_equal(np.rint(told), scan.shown.image)
+    else:
+        assert np.abs(np.rint(told / unit) * unit - scan.shown.image).max() <= unit
+
+
+def test_an_image_that_is_no_number_is_told_so() -> None:
+    image = np.ones(SHAPE)
+    image[:] = np.nan
+    image[0, 0, 0], image[-1, -1, -1] = 1, 700.5
+    view = view_of(replace(pictures(AFFINES[0]), image=image), list("abcd"), [], 0.5)
+    assert {one["image"] for one in view["data"]["places"]} <= {None, 1.0, 700.5}
+    assert None in {one["image"] for one in view["data"]["places"]}
+    assert "Where the image is no number, it is shown as 0." in view["said"]
+    assert any("tells its values to about 2;" in line for line in view["said"])
 
 
 def test_label_maps_are_packed_as_places_of_labels() -> None:

@@ -142,6 +142,8 @@ def test_deviations_are_by_rater_and_case() -> None:
     assert shown.shape == (4, 2)
     assert np.ma.getmaskarray(shown)[0, 1]  # "a" did not read the second case
     assert shown[2, 0] == pytest.approx(np.log10(1 + found["one"].log_ratio[2]))
+    assert ax.get_xlabel() == "2 cases"
+    assert plots.deviations(found["one"]).get_xlabel() == "1 case"
 
 
 def test_confusion_is_that_of_one_rater(tmp_path: Path) -> None:

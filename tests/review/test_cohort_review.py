@@ -304,6 +304,8 @@ def test_the_command(cohort: Path) -> None:
     assert "Decided by r.csv: 1 case." in made.stdout
     page = (cohort / "r.html").read_text().replace("<wbr>", "").replace('<wbr class="tight">', "")
     assert "decided by a reviewer" in page
+    settings = Page.of(page).one("div", **{"aria-label": "Settings that differ from the defaults."})
+    assert "decisionsr.csv" in "".join(settings.text.split())
     assert hashlib.sha256((cohort / "r.csv").read_bytes()).hexdigest() in page
     as_json = json.loads(ran(cohort, "review", "out/cohort.json", "-o", "s.csv", "--json").stdout)
     assert {one["case"] for one in as_json["lesions"]} == {"=p1", "p2", "p3"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import CohortError
 from ..images.formats.no_text import why_no_text
 from ..images.paths import as_path, needed_path, shown
-from ..inputs.names import composed, enumerated, quoted
+from ..inputs.names import composed, counted, enumerated, quoted
 from .bids import BidsFile, bids_files
 from .msseg import find_cases, rater_number
 
@@ -221,7 +221,7 @@ def _rows_of(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
             continue
         if len(cells) > len(head) or len(cells) < len(COLUMNS):
             raise CohortError(
-                f"{shown(table)}, line {number}: has {len(cells)} cells for {len(head)} columns"
+                f"{shown(table)}, line {number}: has {counted(len(cells), 'cell')} for {counted(len(head), 'column')}"
             )
         yield number, {name: cell.strip() for name, cell in zip(head, cells, strict=False)}
 

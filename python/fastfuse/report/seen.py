@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import GridError
 from ..fusion.native.image import on_grid
 from ..fusion.native.kind import Kind, in_memory
 from ..fusion.native.origin import Origin
 from ..fusion.result import Fusion
+from ..images.grids.common import Common
 from ..images.image import Image
+from ..images.paths import needed_path, shown
+from ..images.placing import AS_IT_IS
+from ..images.reading import read
 from ..inputs.arrays import as_companion
 from ..inputs.libraries import Place
 from .html.scan import Pictures
@@ -34,15 +41,40 @@ def placed_volumes(
     like: Any,
     labels: tuple[int, ...] = (),
 ) -> tuple[Pictures, Image]:
-    """Return a consensus, a probability or a label map, and what lies beside it, with axes x, y, z; ``labels``: of maps."""
+    """Return a consensus, a probability or a label map, and what lies beside it, with axes x, y, z.
+
+    ``image``: as the raters, or a path; ``labels``: of maps.
+
+    Raises
+    ------
+    ImageError, GridError
+        If ``image`` is a file that cannot be read, or that does not lie on the raters' grid.
+    """
     kind, placed = _placed(Kind() if origin is None else origin.kind, like, volume)
     consensus, on = on_grid(volume, kind, like)
     below = image
     if below is None and origin is not None:
         below = next(iter(origin.beside.values() or []), None)
-    grey = None if below is None else on_grid(as_companion(below, "image", volume.shape), kind, like)[0]
+    grey: NDArray[Any] | None
+    if isinstance(below, (str, PathLike)):
+        grey = _read_on(on, needed_path(below, "image"), placed=placed)
+    else:
+        grey = None if below is None else on_grid(as_companion(below, "image", volume.shape), kind, like)[0]
     drawn = [on_grid(one, kind, like)[0] for one in marks]
     return Pictures(consensus, drawn, on.affine, grey, placed, labels), on
+
+
+def _read_on(on: Image, path: Path, *, placed: bool) -> NDArray[Any]:
+    """Return the voxels of a file on a grid; where nothing says where that lies, of a file with as many voxels."""
+    found = read(path)
+    if placed:
+        return Common(on, on.path, AS_IT_IS).place(found, "image")[0].data
+    if found.data.shape != on.data.shape:
+        raise GridError(
+            f"image, {shown(path)}, has {found.data.shape} voxels along x, y and z, the consensus {on.data.shape}: give an image on "
+            "the raters' grid"
+        )
+    return found.data
 
 
 def _placed(kind: Kind, like: Any, values: NDArray[Any]) -> tuple[Kind, bool]:

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
+from ...inputs.names import counted
 from ...report import terminal as report
 from ..common import Interrupted, answer, manner, progress, warnings_as_lines
 from ..flags import ON_OFFER, flag, words
@@ -108,4 +109,6 @@ def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Pat
 
 def _failed_in_words(failed: int, cases: int) -> str:
     """Say how many cases failed; of the others, where there are any, that they are done."""
-    return f"{failed} of {cases} cases failed" + ("; the others are done" if failed < cases else "")
+    return f"{failed} of {counted(cases, 'case')} failed" + (
+        "; the others are done" if failed < cases else ""
+    )

@@ -15,6 +15,7 @@ from ...images.image import votes_of
 from ...images.paths import as_paths, needed_path
 from ...images.reading import read
 from ...images.written.nifti import Holds, nifti_image
+from ...inputs.names import counted
 from ..job import Inputs, Job
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def reads_again(
         for place, (votes, regions) in enumerate(zip(inputs.votes, _regions(inputs), strict=True))
     ]
     for one, name, known in zip(found, job.holders, marked, strict=True):
-        count = np.count_nonzero(one.marked)
+        count = int(np.count_nonzero(one.marked))
         if known is not None and count != known:
             raise ValueError(
-                f"{name}: it marks {count:,} voxels now, and marked {known:,} when it was fused: give the files of the fusion, in "
+                f"{name}: it marks {counted(count, 'voxel', ',')} now, and marked {known:,} when it was fused: give the files of the fusion, in "
                 "their order, or fuse these"
             )
     return found
@@ -92,7 +93,8 @@ def _at(job: Job, paths: Any) -> Job:
     raters = as_paths(paths)
     if len(raters) != len(job.raters):
         raise ValueError(
-            f"raters holds {len(raters)} paths, and {len(job.raters)} files were fused: give those, in their order"
+            f"raters holds {counted(len(raters), 'path')}, and {counted(len(job.raters), 'file')} {'was' if len(job.raters) == 1 else 'were'} fused: "
+            "give those, in their order"
         )
     return replace(job, raters=raters)
 

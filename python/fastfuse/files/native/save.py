@@ -25,7 +25,7 @@ from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.written.endings import OF_CONSENSUS, OF_LABELS, check_ending, is_dicom, is_segments
 from ...images.written.nifti import Holds, nifti_bytes
 from ...inputs.arrays import name_of
-from ...inputs.names import listed_names
+from ...inputs.names import counted, listed_names
 from ..job import counts_of_marks
 from ..report import check_report
 from ..segments import probability_as_dicom, segments_of_masks
@@ -154,5 +154,5 @@ def names_for(origin: Origin, names: Sequence[str] | None) -> Sequence[str]:
         return origin.names
     given = listed_names(names)
     if given is None or len(given) != len(origin.names):
-        raise ValueError(f"names: give one for each of {len(origin.names)} raters")
+        raise ValueError(f"names: give one for each of {counted(len(origin.names), 'rater')}")
     return list(given)

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import FastfuseError
 from ...images.formats.no_text import why_no_text
 from ...images.paths import shown
-from ...inputs.names import enumerated, quoted
+from ...inputs.names import counted, enumerated, quoted
 from .sheet import CASE, as_written
 
 NEEDED = ("lesion", "decision", "votes")
@@ -151,7 +151,9 @@ def _rows_of(path: Path, needed: tuple[str, ...] = NEEDED) -> list[Line]:
         )
     for line, cells in rows:
         if len(cells) < len(head):
-            raise FastfuseError(f"{shown(path)}, line {line}: has {len(cells)} cells for {len(head)} columns")
+            raise FastfuseError(
+                f"{shown(path)}, line {line}: has {counted(len(cells), 'cell')} for {counted(len(head), 'column')}"
+            )
     return [
         (
             line,

@@ -142,7 +142,7 @@ class LabelOutlets(Origins):
         raters : as of the fusion, optional
             The label maps, which the page draws. Without them those that the fusion was given, as long as the caller keeps them. The
             files of a fusion of files are read again, or those at the paths that ``raters`` holds, if they have moved.
-        image : array_like or image, optional
+        image : array_like, image or path, optional
             What lies below.
         names : sequence of m str, optional
             What to call the raters.
@@ -158,6 +158,8 @@ class LabelOutlets(Origins):
             of other votes, as after a change of their order; naming the rater.
         OutputError
             If the page must not, or cannot, be written.
+        ImageError, GridError
+            If ``image`` is a file that cannot be read, or that does not lie on the raters' grid.
         FastfuseError
             Without Jinja2 (pip install '.[report]').
         """

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...dilation.soft_labels import SoftLabels
 from ...inputs.arrays import as_array, as_companion, name_of
+from ...inputs.names import counted
 from ..labels.options import BACKGROUND
 from ..labels.result import LabelFusion
 from ..labels.soft.given import listed_raters
@@ -110,5 +111,5 @@ def _map_of(rater: Any, fusion: LabelFusion, name: str, shape: tuple[int, ...]) 
 
 def _not_those(fusion: LabelFusion, shape: tuple[int, ...]) -> ValueError:
     return ValueError(
-        f"raters: the fusion is of {len(fusion.raters)} raters of shape {shape}; give the votes of which it was made"
+        f"raters: the fusion is of {counted(len(fusion.raters), 'rater')} of shape {shape}; give the votes of which it was made"
     )

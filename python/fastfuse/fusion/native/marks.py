@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.arrays import selected
+from ...inputs.names import counted
 from ..case import Case
 from ..options import Options
 from ..result import Fusion
@@ -78,7 +79,7 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
         found, count = _read(origin, votes_held(origin) if raters is None else raters)
     if count != len(fusion.sensitivity) or any(one.votes.shape != shape for one in found):
         raise ValueError(
-            f"raters: the fusion is of {len(fusion.sensitivity)} raters of shape {shape}; give the votes of which it was made"
+            f"raters: the fusion is of {counted(len(fusion.sensitivity), 'rater')} of shape {shape}; give the votes of which it was made"
         )
     _check_as_fused(fusion, found)
     marks = [np.zeros(shape, bool)] * count

@@ -231,7 +231,7 @@ class Outlets(Origins):
             The votes, whose outlines the page draws, in the same order. The fusion keeps no arrays, but knows where they are: without
             ``raters``, those that it was given are drawn, as long as the caller keeps them. The files of a fusion of files are read
             again, or those at the paths that ``raters`` holds, if they have moved.
-        image : array_like or image, optional
+        image : array_like, image or path, optional
             What lies below; by default that which the fusion was given.
         names : sequence of m str, optional
             What to call the raters.
@@ -249,6 +249,8 @@ class Outlets(Origins):
             with other sums, alone and with the consensus, in the place of a rater, who is named.
         OutputError
             If the page must not, or cannot, be written.
+        ImageError, GridError
+            If ``image`` is a file that cannot be read, or that does not lie on the raters' grid.
         FastfuseError
             Without Jinja2 (pip install '.[report]').
         """

@@ -188,7 +188,7 @@ def _quality(rows: Rows) -> list[dict[str, Any]]:
         columns,
         [
             [
-                row["rater"],
+                "one more rater" if row is rows[-1] else row["rater"],
                 _number(row["influence"], "{:.1%}"),
                 row["nearest"],
                 _number(row["dice_with_nearest"], "{:.3f}"),
@@ -247,11 +247,11 @@ def _made(facts: Facts, method: str) -> list[tables.Table]:
     """Return how the cases were fused, and what was asked for."""
     options = {"fastfuse": facts["fastfuse"], "method": facts.get("method") or method}
     options |= facts.get("options") or {}
-    asked = {"fastfuse": facts["fastfuse"], **facts["settings"]}
-    return [
-        tables.pairs_of("Options, as the cases' sidecars have them.", options),
-        tables.pairs_of("Settings that differ from the defaults.", asked),
-    ]
+    asked = dict(facts["settings"])
+    if "decisions" in facts:
+        asked["decisions"] = facts["decisions"]["file"]
+    made = [tables.pairs_of("Options, as the cases' sidecars have them.", options)]
+    return [*made, tables.pairs_of("Settings that differ from the defaults.", asked)] if asked else made
 
 
 def _files_of(facts: Facts) -> Iterator[File]:

@@ -8,6 +8,7 @@ often lack; and it draws masks as voxels, not as outlines of many raters. Masks 
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,11 @@ from ...inputs.lattice import box_of, grown
 LIMIT = 9_000_000  # characters of all volumes of a report, which leaves room for the rest below 10 MB
 MARGIN_MM = 25.0  # about marks, where the head does not fit
 FACTORS = (1, 2, 3, 4, 6, 8)  # voxels of the viewer's image along each axis, taken as one
-RANGE = (0.05, 99.95)  # percentiles that the image's 256 grey levels span
+LEVELS = 255  # steps between the image's grey levels
+RANGE = (
+    0.05,
+    99.95,
+)  # percentiles that the levels span; of whole numbers that are no more than the levels, all
 WINDOW = (2.0, 99.5)  # percentiles, of what is above its least value, between black and white at first
 FAINT = 1 / 510  # probability that 8 bits round to 0
 MOST_TILT = 1.0  # degrees between the voxels' axes and the patient's that need no word
@@ -119,7 +124,8 @@ class Scan:
     packed : dict of str to str
         Volumes as base64 of zlib's format.
     image : dict or None
-        Shape of the image, and the intensities of its grey levels.
+        Shape of the image, the intensities of its grey levels, and what these can tell of a voxel's: ``exact``, or ``unit``, to
+        which it is rounded, and ``beyond``, whether values lie below the first level and above the last.
     said : list of str
         What was left out.
     """
@@ -221,14 +227,32 @@ def _grey(shown: Pictures, factor: int) -> tuple[NDArray[np.uint8] | None, dict[
     values = np.nan_to_num(shown.image.astype(np.float32), posinf=0, neginf=0)
     if factor > 1:
         values = _coarser(values, factor)
+    least, most = float(values.min()), float(values.max())
     low, high = (float(one) for one in np.percentile(values, RANGE))
-    if high <= low:
-        low, high = float(values.min()), float(max(values.max(), values.min() + 1))
-    levels = np.rint((np.clip(values, low, high) - low) * (255 / (high - low))).astype(np.uint8)
+    fine = float(np.spacing(np.float32(max(-least, most))))  # between two numbers of 32 bits
+    exact = fine <= 1 and most - least <= LEVELS and bool((values == np.rint(values)).all())
+    if exact or high <= low:
+        low, high = least, max(most, least + 1)
+    levels = np.rint((np.clip(values, low, high) - low) * (LEVELS / (high - low))).astype(np.uint8)
     above = levels[levels > 0]
-    window = [round(one) for one in np.percentile(above, WINDOW).tolist()] if above.size else [0, 255]
-    facts = {"shape": list(levels.shape), "factor": factor, "low": low, "high": high, "window": window}
+    window = [round(one) for one in np.percentile(above, WINDOW).tolist()] if above.size else [0, LEVELS]
+    facts = {
+        "shape": list(levels.shape),
+        "factor": factor,
+        "low": low,
+        "high": high,
+        "window": window,
+        "exact": exact,
+        "unit": round_step(max((high - low) / LEVELS, fine)),
+        "beyond": [least < low, most > high],
+    }
     return levels, facts
+
+
+def round_step(step: float) -> float:
+    """Return the least of 1, 2 and 5 times a power of ten that is no smaller than a step."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(float(f"{digit * power:.1g}") for digit in (1, 2, 5, 10) if digit * power >= step)
 
 
 def _coarser(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

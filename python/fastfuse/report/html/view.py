@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..colours import BARS_MM, CROSS, RAMP, Line, areas_of, lines_of
 from ..names import numbers_of
-from ..numbers import millilitres
+from ..numbers import millilitres, number
 from .disputes import Place, places_of
 from .scan import MOST_TILT, Pictures, Scan, scan_of
 from .stills import planes_of, stills_of
@@ -101,7 +102,7 @@ def view_of(
         "numbers": list(numbers),
         "labels": coloured,
         "wide": bool(labels) and shown.coded(shown.consensus[:1]).dtype.itemsize > 1,
-        "places": [{"at": list(one)} for one in visited],
+        "places": [{"at": list(one), "image": _below(shown, one)} for one in visited],
         "first": stops.first,
         "lines": [{"colour": colour, "dash": list(dash)} for colour, dash in lines],
         "cross": CROSS,
@@ -122,7 +123,7 @@ def view_of(
         "window": None if scan.image is None else scan.image["window"],
         "stills": stills_of(scan, at, [one["color"] for one in coloured], where, lines),
         "about": _about(shown, stops, where),
-        "said": _said(scan),
+        "said": _said(scan, stops),
         "rows": [_row(shown, one, labels, ml, numbers) for one in places[:MOST_ROWS]],
     }
 
@@ -192,12 +193,25 @@ def _about(shown: Pictures, stops: Stops, where: str) -> str:
     return f"{sides} {start}"
 
 
-def _said(scan: Scan) -> list[str]:
+def _below(shown: Pictures, at: tuple[int, int, int]) -> float | None:
+    """Return the image's own value at a voxel; None where there is none, or it is no number."""
+    value = math.nan if shown.image is None else float(shown.image[at])
+    return value if math.isfinite(value) else None
+
+
+def _said(scan: Scan, stops: Stops) -> list[str]:
     """Return what must be known of the pictures."""
     shown = scan.shown
     said = list(scan.said)
     if shown.image is None:
         said.append("Without an image (--image), what lies below the marks is black.")
+    elif scan.image is not None and not scan.image["exact"]:
+        own = f"; at places under “{stops.title}” they are the file’s" if stops.mm else ""
+        said.append(
+            f"The page holds the image in 256 grey levels, and tells its values to about {number(scan.image['unit'])}{own}."
+        )
+    if shown.image is not None and not np.isfinite(shown.image).all():
+        said.append("Where the image is no number, it is shown as 0.")
     if shown.placed and shown.tilt > MOST_TILT:
         said.append(f"Slices run along the voxels, {shown.tilt:.0f}° off the patient’s axes.")
     return said

@@ -21,6 +21,7 @@ from ...fusion.of_raters.agreement import agreement as measured
 from ...fusion.pooled.deviation import Deviation
 from ...fusion.result import Fusion
 from ...inputs.kinds import VoxelsLike
+from ...inputs.names import counted
 from .charts import names_of
 from .fit import against_truth
 from .given import by_name, check_axes, check_given, check_of_axes, check_of_file
@@ -216,7 +217,7 @@ def _draw_ratios(
         range(len(cases)) if few else [], called(cases) if few else [], rotation=90, parse_math=False
     )
     ax.set_yticks(range(len(raters)), called(raters), parse_math=False)
-    ax.set_xlabel(f"{len(cases)} cases")
+    ax.set_xlabel(counted(len(cases), "case"))
     _bar(drawn, ax, "log10(1 +\nlog-likelihood ratio)")
     ax.set_title("who was unlike themselves where")
     return tidy(ax, framed=True)
@@ -263,8 +264,8 @@ def reliability(
     Returns
     -------
     Axes
-        With Brier's score, a sum of squares over the foreground voxels, and the calibration error (ECE), the mean distance
-        of the curve from the diagonal, in the legend. None where a file was written.
+        With Brier's score, the sum of squares over all voxels divided by the number of foreground voxels, and the calibration error
+        (ECE), the mean distance of the curve from the diagonal, in the legend. None where a file was written.
 
     Examples
     --------

@@ -34,6 +34,7 @@ PLOT, BELOW = (
     1.3,
 )  # inches: the height of a plot without its legend, and what of it lies below the curves
 APART = 0.62  # width of what stands side by side at one number of marks
+MEASURE = "Brier: sum of squares / foreground voxels"  # and not their mean over all voxels
 ALL_NUMBERS = 16  # marks on the axis; of more raters not each has one
 
 
@@ -139,13 +140,13 @@ def against_truth(found: Any, truth: Any, mask: Any = None, ax: Axes | None = No
     ax.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of the voxels that are foreground")
     ax.tick_params(labelbottom=False)
     if own:
-        legend_below(ax)
+        legend_below(ax, title=MEASURE)
         figure: Any = ax.figure
         height = figure.get_figheight()
         top, bottom = 1 - 0.1 / height, (height - PLOT + BELOW) / height
         figure.subplots_adjust(left=0.17, right=0.96, top=top, bottom=bottom)
     else:
-        legend(ax, loc="best")
+        legend(ax, title=MEASURE, loc="best")
     tidy(counts)
     return tidy(ax)
 

@@ -101,7 +101,7 @@ def slices(
     fusion : Fusion or LabelFusion
     raters : as of the fusion, optional
         The votes. Without them those that the fusion was given, as long as the caller holds them.
-    image : array_like or image, optional
+    image : array_like, image or path, optional
         What lies below; by default that which the fusion was given; black without one.
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.
@@ -199,7 +199,7 @@ def uncertainty(
     Parameters
     ----------
     fusion : Fusion or LabelFusion
-    image : array_like or image, optional
+    image : array_like, image or path, optional
         What lies below; by default that which the fusion was given; black without one.
     ax : Axes, optional
         Where to draw; a new figure of a column's width without it.

@@ -49,10 +49,29 @@
     return scan.placed ? `${LETTERS[axis][mm >= 0 ? 0 : 1]} ${Math.abs(mm).toFixed(1)}` : mm.toFixed(1);
   }
 
+  // The image's value: the file's at a place of the list, else what the grey levels can tell of it.
+  function below() {
+    const { beyond, exact, factor, high, low, unit } = scan.image;
+    const listed = scan.places.find((one) => one.at.every((n, axis) => n === state.at[axis]));
+    if (listed) return listed.image === null ? "no number" : plain(listed.image);
+    const level = greyAt(...state.at);
+    const mean = factor === 1 ? "" : ` (mean of ${factor} × ${factor} × ${factor} voxels)`;
+    if (exact) return `${plain(Math.round(intensity(level)))}${mean}`;
+    const half = (high - low) / 510;
+    const digits = Math.min(20, Math.max(0, Math.ceil(-Math.log10(unit))));
+    const said = (word, round, value) => {
+      const rounded = round(value / unit) * unit || 0; // no −0
+      return `${word} ${rounded.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−")}${mean}`;
+    };
+    if (level === 0 && beyond[0]) return said("at most", Math.ceil, low + half);
+    if (level === 255 && beyond[1]) return said("at least", Math.floor, high - half);
+    return said("about", Math.round, intensity(level));
+  }
+
   function told() {
     const i = indexOf(state.at);
     const parts = [`${[0, 1, 2].map(position).join(", ")} mm`];
-    if (scan.image) parts.push(`image ${plain(intensity(greyAt(...state.at)))}`);
+    if (scan.image) parts.push(`image ${below()}`);
     const held = volumes.consensus[i];
     parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
     if (volumes.raters) {
