@@ -99,7 +99,8 @@ struct LabelEstimate {
     std::vector<double> confusion; // θ_i[a, b] at (i * K + a) * K + b; NaN where nothing determines it
     std::vector<double> prior;
     std::vector<double> log_likelihood; // after each M-step or extrapolation that was kept
-    std::vector<double> log_prior; // of θ there, without its constant, and of the votes that `known` counts
+    std::vector<double>
+        log_prior; // log p(θ) there, without its constant, plus Σ known[i, a, b] log θ_i[a, b]
     int iterations = 0;
     bool converged = false;
     double voxels = 0;

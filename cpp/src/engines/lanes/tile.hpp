@@ -17,11 +17,11 @@ template <class T> constexpr std::int64_t tile_voxels = 2048 / static_cast<int>(
 template <class T> struct Columns {
     int raters = 0;
     const T* const* vote = nullptr; // of each rater; 0 where the voxel does not count
-    // Of each rater: what is read next. Kernels ask for it while they compute, a vector's bytes for each one
-    // of votes.
+    // Where each rater's votes of the next tile may lie in memory. Kernels fetch them while they compute: for
+    // each vector that they read, one at the same distance from here.
     const std::byte* const* next = nullptr;
     const T* weight = nullptr; // 1 where it counts, else 0
-    const T* prior = nullptr;  // of each voxel; null where one prior serves all
+    const T* prior = nullptr;  // p(truth 1) at each voxel; null where one number serves all voxels
 };
 
 // A row of products: of so many voxels that those of seven raters fit the nearest cache.

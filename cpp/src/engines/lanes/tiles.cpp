@@ -88,10 +88,10 @@ template <class T> const Tile<T>& TileReader<T>::read(std::int64_t index) {
     begin(index);
     tile_.empty = tile_.inside == 0;
     if (tile_.empty) return tile_;
-    for (std::size_t i = 0; i < raters_.size(); ++i)
+    for (std::size_t i = 0; i < raters_.size(); ++i) {
         raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
-    for (std::size_t i = 0; i < raters_.size(); ++i)
         next_[i] = runs_[i].soon(tile_.first + kernels::tile_voxels<T>, kernels::tile_voxels<T>);
+    }
     tile_.empty = !votes_.prior && nobody_votes();
     if (tile_.empty) return tile_;
     for (std::size_t i = 0; i < raters_.size(); ++i)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,9 +83,9 @@ class CohortDecisions:
     def undone(self, facts: Path) -> list[str]:
         """Say which cases an earlier run decided, whose summary this is, and this one does not."""
         try:
-            earlier = json.loads(facts.read_bytes())["decisions"]
+            earlier = json_of(facts)["decisions"]
             names, file = [str(case) for case in earlier["cases"]], str(earlier["file"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except (LookupError, TypeError):
             return []
         gone = [case for case in names if case not in self.lines]
         if not gone:

@@ -15,7 +15,7 @@ from ..labels.options import BACKGROUND
 from ..labels.result import LabelFusion
 from ..labels.soft.given import listed_raters
 from ..votes import Votes
-from .marks import Sums, are_paths, check_sums, keeps_regions, votes_held
+from .marks import Sums, check_sums, keeps_regions, reader_of, votes_held
 
 
 def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[NDArray[Any]]:
@@ -30,8 +30,9 @@ def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[N
     """
     origin = fusion._origin
     given: list[Any]
-    if origin is not None and origin.again is not None and (raters is None or are_paths(raters)):
-        given = origin.again(raters)
+    again = reader_of(origin, raters)
+    if again is not None:
+        given = again(raters)
     else:
         given = votes_held(origin) if raters is None else listed_raters(Votes(raters)).raters
     if len(given) != len(fusion.raters):

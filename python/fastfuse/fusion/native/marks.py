@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +72,9 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
         If the votes are no longer in memory, or are not those of the fusion; naming the rater.
     """
     origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    if origin is not None and origin.again is not None and (raters is None or are_paths(raters)):
-        found = origin.again(raters)
+    again = reader_of(origin, raters)
+    if again is not None:
+        found = again(raters)
         count = len(found)
     else:
         found, count = _read(origin, votes_held(origin) if raters is None else raters)
@@ -86,6 +87,11 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     for one in found:
         marks[one.place] = one.marked
     return marks
+
+
+def reader_of(origin: Origin | None, raters: Any) -> Callable[[Any], list[Any]] | None:
+    """Return what reads the files of a fusion once more, unless raters are given otherwise than by their paths."""
+    return origin.again if origin is not None and (raters is None or are_paths(raters)) else None
 
 
 def are_paths(raters: Any) -> bool:

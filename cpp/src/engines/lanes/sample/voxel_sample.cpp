@@ -140,11 +140,11 @@ Sums VoxelSample<T>::expectation(kernels::Step step, const Performance& performa
                     const std::int64_t voxels = std::min(n, taken_[k] - t * n);
                     std::fill(weight.begin(), weight.begin() + voxels, T(1));
                     std::fill(weight.begin() + voxels, weight.end(), T(0));
-                    for (std::int64_t i = 0; i < raters_; ++i)
-                        columns[static_cast<std::size_t>(i)] =
-                            classes_[k].votes.data() + (t * raters_ + i) * n;
-                    for (std::size_t i = 0; i < columns.size(); ++i)
-                        next[i] = reinterpret_cast<const std::byte*>(columns[i] + raters_ * n);
+                    const T* votes = classes_[k].votes.data() + t * raters_ * n;
+                    for (std::size_t i = 0; i < columns.size(); ++i, votes += n) {
+                        columns[i] = votes;
+                        next[i] = reinterpret_cast<const std::byte*>(votes + raters_ * n);
+                    }
                     kernels::ProductSums sums;
                     kernels::best<T>().expect({raters_, columns.data(), next.data(), weight.data(), nullptr},
                                               rates, step, sums);
