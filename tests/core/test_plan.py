@@ -64,10 +64,16 @@ def test_engine_of_votes_that_do_not_repeat() -> None:
     assert _core.plan(probabilities(), options=options).engine == "voxels"
 
 
-@pytest.mark.parametrize("values", [{"missing": "nan"}, {"select_label": 1.0}])
-def test_lanes_take_plain_votes_alone(values: dict[str, Any]) -> None:
-    plan = _core.plan(masks(), options=options_for("majority", route="lanes", **values))
+def test_lanes_take_no_label_to_select() -> None:
+    plan = _core.plan(masks(), options=options_for("majority", route="lanes", select_label=1.0))
     assert plan.engine == "voxels"
+
+
+@pytest.mark.parametrize(("raters", "engine"), [(3, "lanes"), (10, "lanes"), (11, "voxels")])
+def test_lanes_take_missing_votes_of_few_raters(raters: int, engine: str) -> None:
+    for method in ("majority", "soft-staple"):
+        options = options_for(method, route="lanes", missing="nan")
+        assert _core.plan(probabilities(raters), options=options).engine == engine
 
 
 def test_masses() -> None:

@@ -22,7 +22,10 @@ METHODS: tuple[str, ...] = ("soft-staple", "simplified-soft-staple", "majority")
 def fuse(votes: Any, method: str, route: str, **options: Any) -> fastfuse.Fusion:
     options = {"tol": 0, "max_iter": 6} | options
     if method == "majority":
-        options = {name: options[name] for name in options.keys() & {"mask", "dtype", "threads"}}
+        options = {
+            name: options[name]
+            for name in options.keys() & {"mask", "dtype", "threads", "missing", "present"}
+        }
     return fuse_arrays(votes, method, route=route, **options)[0]
 
 

@@ -149,7 +149,7 @@ std::vector<double> PassesOnDevice::masses_of(int again) {
     return mass.values();
 }
 
-Written PassesOnDevice::mix(const Masses& masses, const Output& to) {
+Written PassesOnDevice::mix(const Masses& masses, const Performance& /*theta*/, const Output& to) {
     const std::vector<double> sum = sums_of(mixed_sums(raters()), [&](double* sums) {
         fastfuse::cuda::mix(columns_, masses.posterior(), fine_, consensus_at(to), sums, scratch_);
     });

@@ -20,7 +20,7 @@ class PassesOnDevice : public Passes {
     Masses take_masses() override { return std::move(*masses_); }
     std::optional<Sums> expectation(Step step, const Performance& performance) override;
     std::optional<Written> write(Step step, const Performance& performance, const Output& to) override;
-    Written mix(const Masses& masses, const Output& to) override;
+    Written mix(const Masses& masses, const Performance& theta, const Output& to) override;
 
   protected:
     // The sums of a pass of the E-step; also writes w, if there is where.

@@ -119,19 +119,85 @@ class MassReader : public BatchReader {
 
 } // namespace
 
-std::int64_t Masses::batches() const {
+std::int64_t Masses::whole_batches() const {
     return (static_cast<std::int64_t>(patterns()) + batch_rows - 1) / batch_rows;
 }
 
-std::unique_ptr<BatchReader> Masses::reader() const {
-    const double* moment = with_moments_ ? table_.data() + patterns() : nullptr;
-    return std::make_unique<MassReader>(raters_, table_.data(), moment);
+std::int64_t Masses::batches() const { return whole_batches() + static_cast<std::int64_t>(partial_.size()); }
+
+std::int64_t Masses::rows() const {
+    auto rows = static_cast<std::int64_t>(patterns());
+    for (const PartialBatch& batch : partial_)
+        rows += batch.rows;
+    return rows;
+}
+
+// Batches of all votes, then those with missing votes.
+class Masses::Reader : public BatchReader {
+  public:
+    explicit Reader(const Masses& masses)
+        : masses_(masses), whole_(masses.raters_, masses.table_.data(),
+                                  masses.with_moments_ ? masses.table_.data() + masses.patterns() : nullptr) {
+    }
+
+    Batch read(std::int64_t index) override {
+        if (index < masses_.whole_batches()) return whole_.read(index);
+        const PartialBatch& from =
+            masses_.partial_[static_cast<std::size_t>(index - masses_.whole_batches())];
+        Batch batch;
+        batch.raters = masses_.raters_;
+        batch.rows = from.rows;
+        batch.stride = batch.moment_stride = batch_rows;
+        batch.vote = from.vote.data();
+        batch.count = from.mass.data();
+        batch.moment = from.moment.empty() ? nullptr : from.moment.data();
+        batch.may_miss = true;
+        return batch;
+    }
+
+  private:
+    const Masses& masses_;
+    MassReader whole_;
+};
+
+std::unique_ptr<BatchReader> Masses::reader() const { return std::make_unique<Reader>(*this); }
+
+void Masses::add_partial(const std::vector<std::size_t>& raters, const std::vector<double>& table) {
+    const std::size_t size = std::size_t{1} << raters.size();
+    std::vector<double> vote(static_cast<std::size_t>(raters_), missing_vote);
+    std::vector<double> moment(with_moments_ ? vote.size() : 0);
+    for (std::size_t b = 0; b < size; ++b) {
+        if (table[b] == 0) continue;
+        for (std::size_t k = 0; k < raters.size(); ++k) {
+            vote[raters[k]] = static_cast<double>(b >> k & 1);
+            if (with_moments_) moment[raters[k]] = table[(k + 1) * size + b];
+        }
+        add_partial_row(vote, table[b], moment);
+    }
+}
+
+void Masses::add_partial_row(const std::vector<double>& vote, double mass,
+                             const std::vector<double>& moment) {
+    constexpr auto stride = static_cast<std::size_t>(batch_rows);
+    if (partial_.empty() || partial_.back().rows == batch_rows) {
+        PartialBatch& made = partial_.emplace_back();
+        made.vote.resize(vote.size() * stride);
+        made.mass.resize(stride);
+        made.moment.resize(moment.size() * stride);
+    }
+    PartialBatch& to = partial_.back();
+    const auto row = static_cast<std::size_t>(to.rows++);
+    to.mass[row] = mass;
+    for (std::size_t i = 0; i < vote.size(); ++i)
+        to.vote[i * stride + row] = vote[i];
+    for (std::size_t i = 0; i < moment.size(); ++i)
+        to.moment[i * stride + row] = moment[i];
 }
 
 void Masses::become_posterior(const Performance& performance, Watch& watch) {
     const auto rows = reader();
     Posterior posterior;
-    for (std::int64_t index = 0; index < batches(); ++index) {
+    for (std::int64_t index = 0; index < whole_batches(); ++index) {
         watch.look();
         const Batch batch = rows->read(index);
         product_posterior(batch, performance, posterior);
@@ -139,6 +205,7 @@ void Masses::become_posterior(const Performance& performance, Watch& watch) {
     }
     table_.resize(patterns());
     table_.shrink_to_fit();
+    partial_.clear();
     with_moments_ = false;
 }
 

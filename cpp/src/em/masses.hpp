@@ -6,6 +6,8 @@
 //   N(B)     mass of B in the volume, Σ_t q_t(B)                eq. (8)
 //   M_i(B)   its moment, Σ_t q_it q_t(B)
 //   w_t      Σ_B q_t(B) p(1|B)                                  eq. (9)
+//
+// Voxels on which not all raters vote have masses of their own, by who votes: B is a pattern of these raters.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,7 @@ namespace fastfuse {
 
 constexpr int most_mass_raters = 20; // a table of 2^20 masses, and 2^20 moments for each rater
 
-// The 2^m binary patterns as rows, each with its mass.
+// The 2^m binary patterns as rows, each with its mass; then those with missing votes.
 class Masses : public Rows {
   public:
     // One pass over the rows. Moments are gathered where the M-step needs them.
@@ -28,23 +30,37 @@ class Masses : public Rows {
     // Masses gathered elsewhere: N(B), then M_i(B) at (i + 1) * 2^m + B where there are moments.
     Masses(int raters, std::vector<double> table);
 
+    // Adds the masses of voxels on which `raters` alone vote: a table like that above, over their patterns.
+    void add_partial(const std::vector<std::size_t>& raters, const std::vector<double>& table);
+
     int raters() const override { return raters_; }
     std::int64_t batches() const override;
     std::unique_ptr<BatchReader> reader() const override;
 
     bool with_moments() const { return with_moments_; }
 
-    // Replaces the masses and moments by p(1|B).
+    // Replaces the masses and moments of votes of which none is missing by p(1|B).
     void become_posterior(const Performance& performance, Watch& watch);
     const std::vector<double>& posterior() const { return table_; } // after become_posterior
+    std::int64_t rows() const;
 
   private:
     friend class Mixer;
+    class Reader;
     std::size_t patterns() const { return std::size_t{1} << raters_; }
+    std::int64_t whole_batches() const;
+
+    // Rows with missing votes: vote and moment of rater i and row r at i * batch_rows + r.
+    struct PartialBatch {
+        std::int64_t rows = 0;
+        std::vector<double> vote, mass, moment;
+    };
+    void add_partial_row(const std::vector<double>& vote, double mass, const std::vector<double>& moment);
 
     int raters_;
     bool with_moments_;
     std::vector<double> table_; // N(B), where bit i of B is b_i; then M_i(B) at (i + 1) * 2^m + B
+    std::vector<PartialBatch> partial_;
 };
 
 // Finds w_t of each row of a batch from p(1|B). Scratch of one thread.

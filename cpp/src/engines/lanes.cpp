@@ -20,7 +20,7 @@ bool LanesEngine::takes_sample() const {
     constexpr int most_raters = 12;
     const bool runs_em = task_.plan.model == Model::product && !task_.votes.place;
     return task_.options.acceleration == Acceleration::sample && runs_em && !task_.votes.prior &&
-           task_.votes.voxels() >= fewest_voxels && task_.votes.size() <= most_raters;
+           !may_miss() && task_.votes.voxels() >= fewest_voxels && task_.votes.size() <= most_raters;
 }
 
 kernels::Step LanesEngine::step() const {
@@ -50,7 +50,7 @@ std::optional<Sums> LanesEngine::sampled_expectation(const Performance& performa
 Written LanesEngine::write(const Performance& performance) {
     if (by_masses()) {
         hold_posterior(performance);
-        return lanes_->mix(*masses_, task_.consensus);
+        return lanes_->mix(*masses_, performance, task_.consensus);
     }
     if (const auto written = lanes_->write(step(), performance, task_.consensus)) return *written;
     return VoxelEngine::write(performance);
@@ -67,7 +67,7 @@ Observed LanesEngine::observe(const Performance& performance) {
         task_.votes.place ? 4e9 : 1e11; // terms; voxel by voxel where votes lie on a GPU
     const bool fractional = census_.most_fractional > 0;
     const bool costly = census_.mean_vote.count * std::ldexp(1.0, task_.votes.size()) > affordable;
-    if (!is_maximised() || (masses_ && fractional && costly)) return {};
+    if (!is_maximised() || (masses_ && fractional && (costly || may_miss()))) return {};
     std::optional<Observed> found;
     if (task_.plan.model == Model::product) {
         found = lanes_->observe(performance, task_.options);

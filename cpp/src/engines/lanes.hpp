@@ -19,6 +19,7 @@ class LanesEngine : public VoxelEngine {
     Written write(const Performance& performance) override;
     Written write_mean_vote() override;
     Observed observe(const Performance& performance) override;
+    bool by_masses() const override { return masses_ || task_.plan.masses == MassUse::known; }
 
   private:
     kernels::Step step() const;

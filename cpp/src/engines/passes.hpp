@@ -58,7 +58,7 @@ class Passes {
     virtual std::optional<Written> write(kernels::Step step, const Performance& performance,
                                          const Output& to) = 0;
     // Writes Σ_B q_t(B) p(1|B), from masses replaced by p(1|B). eq. (9)
-    virtual Written mix(const Masses& posterior, const Output& to) = 0;
+    virtual Written mix(const Masses& posterior, const Performance& theta, const Output& to) = 0;
 };
 
 } // namespace fastfuse

@@ -27,7 +27,7 @@ bool RowsEngine::by_masses() const { return masses_ || (task_.plan.masses == Mas
 bool RowsEngine::is_quick() const {
     constexpr double quick = 1e5, ns_of_vote = 2;
     const double raters = rows().raters();
-    if (masses_) return std::ldexp(raters, rows().raters()) * ns_of_vote <= quick;
+    if (masses_) return static_cast<double>(masses_->rows()) * raters * ns_of_vote <= quick;
     const Model model = task_.plan.model;
     const bool by_vote =
         model == Model::product || model == Model::log_linear || census_.most_fractional == 0;

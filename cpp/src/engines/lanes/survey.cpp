@@ -29,6 +29,29 @@ void add(const kernels::ProductSums& from, Sums& to, double times) {
     }
 }
 
+template <class T>
+bool inspect(Check check, const kernels::Columns<T>& columns, std::int64_t voxels, Findings& findings) {
+    kernels::Inspection found;
+    kernels::best<T>().inspect(columns, found);
+    bool good = found.plain;
+    for (std::size_t i = 0; i < findings.spread.size(); ++i) {
+        good &= check == Check::unit || found.spread[i] == 0;
+        findings.census.volume[i] += found.yes[i];
+        findings.census.unmarked[i] += found.no[i];
+        findings.spread[i] += found.spread[i];
+    }
+    findings.census.disputed += found.disputed;
+    findings.range.include(found.least);
+    findings.range.include(found.most);
+    for (std::int64_t k = 0; columns.prior && k < voxels; ++k) {
+        const auto prior = static_cast<double>(columns.prior[k]);
+        good &= prior > 0 && prior < 1;
+        findings.least_prior = std::min({findings.least_prior, prior, 1 - prior});
+        findings.census.prior += columns.weight[k] != 0 ? prior : 0;
+    }
+    return good;
+}
+
 namespace {
 
 // Throws BadInput for the first vote or prior that cannot be used.
@@ -45,25 +68,7 @@ template <class T> void inspect(const Votes& votes, const Tile<T>& tile, Finding
             unmarked += tile.inside;
         return;
     }
-    kernels::Inspection found;
-    kernels::best<T>().inspect(tile.columns, found);
-    bool good = found.plain;
-    for (std::size_t i = 0; i < findings.spread.size(); ++i) {
-        good &= votes.check == Check::unit || found.spread[i] == 0;
-        findings.census.volume[i] += found.yes[i];
-        findings.census.unmarked[i] += found.no[i];
-        findings.spread[i] += found.spread[i];
-    }
-    findings.census.disputed += found.disputed;
-    findings.range.include(found.least);
-    findings.range.include(found.most);
-    for (std::int64_t k = 0; tile.columns.prior && k < tile.voxels; ++k) {
-        const auto prior = static_cast<double>(tile.columns.prior[k]);
-        good &= prior > 0 && prior < 1;
-        findings.least_prior = std::min({findings.least_prior, prior, 1 - prior});
-        findings.census.prior += tile.columns.weight[k] != 0 ? prior : 0;
-    }
-    if (!good) refuse(votes, tile);
+    if (!fastfuse::inspect(votes.check, tile.columns, tile.voxels, findings)) refuse(votes, tile);
 }
 
 // Inspects the tile, and adds the sums of an E-step whose w is the mean vote.
@@ -151,6 +156,8 @@ Sums mean_vote_of(const Masses& masses, const std::vector<double>& spread, const
     return sums;
 }
 
+template bool inspect(Check, const kernels::Columns<float>&, std::int64_t, Findings&);
+template bool inspect(Check, const kernels::Columns<double>&, std::int64_t, Findings&);
 template Findings survey_votes(TileWalk<float>&);
 template Findings survey_votes(TileWalk<double>&);
 template std::pair<Findings, VoxelSample<float>> survey_and_sample(TileWalk<float>&, double);

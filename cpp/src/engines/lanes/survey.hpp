@@ -28,6 +28,11 @@ struct Findings {
 // Adds each sum `times` as often.
 void add(const kernels::ProductSums& from, Sums& to, double times = 1);
 
+// Adds what the first look at some voxels finds, but their number. Returns whether all votes and priors can
+// be used.
+template <class T>
+bool inspect(Check check, const kernels::Columns<T>& columns, std::int64_t voxels, Findings& findings);
+
 // With the sums of an E-step whose w is the mean vote, without the empty tiles. Throws BadInput.
 template <class T> Findings survey_votes(TileWalk<T>& walk);
 

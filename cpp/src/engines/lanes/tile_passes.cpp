@@ -1,9 +1,12 @@
 #include "engines/passes.hpp"
 
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <type_traits>
 
 #include "engines/lanes/lane_rates.hpp"
+#include "engines/lanes/missing/survey.hpp"
 #include "engines/lanes/scores/observe.hpp"
 #include "engines/lanes/survey.hpp"
 #include "engines/lanes/tile_walk.hpp"
@@ -28,7 +31,11 @@ struct TileSums {
 
 template <class T> class TilePasses : public Passes {
   public:
-    TilePasses(const Votes& votes, const Team& team) : votes_(votes), team_(team), walk_(votes, team) {}
+    TilePasses(const Votes& votes, const Team& team)
+        : votes_(votes), team_(team), walk_(votes, team),
+          all_raters_(static_cast<std::size_t>(votes.size())) {
+        std::iota(all_raters_.begin(), all_raters_.end(), std::size_t{0});
+    }
 
     Census survey(Gather gather) override {
         Findings findings(votes_.size());
@@ -44,11 +51,12 @@ template <class T> class TilePasses : public Passes {
         }
         if (gather == Gather::mean_vote || gather == Gather::sample)
             add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, findings.census.mean_vote);
+        std::fill(findings.census.read.begin(), findings.census.read.end(), findings.inside);
+        if (votes_.may_miss()) findings.add(survey_others());
         range_ = findings.range;
         least_prior_ = findings.least_prior;
         Census census = std::move(findings.census);
         census.mean_vote.count = findings.inside;
-        std::fill(census.read.begin(), census.read.end(), findings.inside);
         for (const double spread : findings.spread)
             if (spread > 0) census.most_fractional = 1; // or more
         return census;
@@ -72,6 +80,7 @@ template <class T> class TilePasses : public Passes {
             };
         });
         add_empty(step, performance, total.empty, total.sums);
+        if (votes_.may_miss()) total.sums.add(expectation_of_others(step, performance));
         return total.sums;
     }
 
@@ -98,27 +107,110 @@ template <class T> class TilePasses : public Passes {
         if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
         const Rates<T> rates = rates_of<T>(performance);
         const bool counts_marks = step != Step::mean_vote; // else the consensus is the mean vote
-        return write_tiles(to, empty_probability(step, performance), counts_marks, [&] {
+        Written written = write_tiles(to, empty_probability(step, performance), counts_marks, [&] {
             return [&](const Tile<T>& tile, T* consensus) {
                 kernels::best<T>().posterior(tile.columns, rates, step, consensus);
             };
         });
+        if (votes_.may_miss())
+            written.add(write_others(to, step == Step::mean_vote ? 0 : performance.prior, counts_marks, [&] {
+                return [&](const Group<T>& group, T* consensus) {
+                    const Rates<T> own = rates_of<T>(of_raters(performance, group.raters));
+                    kernels::best<T>().posterior(group.columns, own, step, consensus);
+                };
+            }));
+        return written;
     }
 
-    Written mix(const Masses& masses, const Output& to) override {
+    Written mix(const Masses& masses, const Performance& theta, const Output& to) override {
         const std::vector<double>& wide = masses.posterior();
         const std::vector<T> posterior(wide.begin(), wide.end());
         const kernels::Aligned<T> ones(kernels::tile_voxels<T>, T(1));
-        return write_tiles(to, wide[0], true, [&] {
-            const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
+        const std::int64_t room = kernels::mix_rows(votes_.size()) * kernels::row_stride<T>;
+        Written written = write_tiles(to, wide[0], true, [&] {
             return [&, scratch = kernels::Aligned<T>(room)](const Tile<T>& tile, T* consensus) mutable {
                 kernels::best<T>().mix(tile.columns, posterior.data(), ones.data(), scratch.data(),
                                        consensus);
             };
         });
+        if (votes_.may_miss())
+            written.add(write_others(to, theta.prior, true, [&] {
+                return [&, scratch = kernels::Aligned<T>(room), found = std::map<Voters, std::vector<T>>()](
+                           const Group<T>& group, T* consensus) mutable {
+                    std::vector<T>& own = found[group.voters];
+                    if (own.empty()) own = posterior_of(group.raters, theta);
+                    kernels::best<T>().mix(group.columns, own.data(), ones.data(), scratch.data(), consensus);
+                };
+            }));
+        return written;
     }
 
   private:
+    // Of the voxels on which not all raters vote.
+    Findings survey_others() {
+        if (!masses_) return survey_partial(walk_);
+        auto [findings, masses] = survey_partial_masses(walk_, masses_->with_moments());
+        for (const auto& [voters, table] : masses)
+            masses_->add_partial(raters_of(voters), table);
+        return std::move(findings);
+    }
+
+    Sums expectation_of_others(Step step, const Performance& performance) {
+        return walk_.template sum_partial<Sums>([&] {
+            return [&](const Group<T>& group, Sums& part) {
+                if (group.raters.empty()) return;
+                kernels::ProductSums sums;
+                kernels::best<T>().expect(group.columns, rates_of<T>(of_raters(performance, group.raters)),
+                                          step, sums);
+                Sums own(group.columns.raters);
+                add(sums, own);
+                own.count = static_cast<double>(group.voxels);
+                add_of_raters(own, group.raters, part);
+            };
+        });
+    }
+
+    // p(1|B) of the patterns of some raters.
+    std::vector<T> posterior_of(const std::vector<std::size_t>& raters, const Performance& theta) const {
+        Masses masses(static_cast<int>(raters.size()), std::vector<double>(std::size_t{1} << raters.size()));
+        Watch never([] { return false; });
+        masses.become_posterior(of_raters(theta, raters), never);
+        return {masses.posterior().begin(), masses.posterior().end()};
+    }
+
+    // Whether the consensus is written as it was found.
+    static bool can_count_marks(const Output& to) { return to.wide || std::is_same_v<T, float>; }
+
+    // Writes the consensus that `make()(group, consensus)` finds where some raters vote. Where nobody does,
+    // the map's prior stands, or else `nobody`.
+    template <class Make>
+    Written write_others(const Output& to, double nobody, bool counts_marks, const Make& make) {
+        counts_marks &= can_count_marks(to);
+        return walk_.template sum_partial<Written>([&] {
+            return [&, find = make(), consensus = kernels::Aligned<T>(Group<T>::room)](
+                       const Group<T>& group, Written& written) mutable {
+                T* w = consensus.data();
+                if (!group.raters.empty())
+                    find(group, w);
+                else if (nobody > 0 && group.columns.prior)
+                    std::copy_n(group.columns.prior, group.voxels, w);
+                else
+                    std::fill_n(w, group.voxels, static_cast<T>(nobody));
+                for (std::int64_t k = 0; k < group.voxels; ++k)
+                    to.put(group.voxel[static_cast<std::size_t>(k)], static_cast<double>(w[k]));
+                if (counts_marks && !written.half_marks) written.half_marks.emplace();
+                if (group.raters.empty()) {
+                    if (counts_marks)
+                        written.half_marks->of_consensus += static_cast<double>(
+                            std::count_if(w, w + group.voxels, [](T share) { return share >= T(0.5); }));
+                    return;
+                }
+                compare(group.columns, w, group.raters, written);
+                if (counts_marks) count_marks(group.columns, w, *written.half_marks);
+            };
+        });
+    }
+
     // The sample takes some 2 or 3 hundredths of the voxels, and at most a byte of memory a voxel: else there
     // is none.
     Findings survey_and_sample() {
@@ -172,7 +264,7 @@ template <class T> class TilePasses : public Passes {
     template <class Make>
     Written write_tiles(const Output& to, double empty_probability, bool counts_marks, const Make& make) {
         const auto room = static_cast<std::size_t>(kernels::tile_voxels<T>);
-        counts_marks &= to.wide || std::is_same_v<T, float>; // of what is written
+        counts_marks &= can_count_marks(to);
         return walk_.template sum<Written>([&] {
             return [&, find = make(), copied = std::vector<T>(room)](const Tile<T>& tile,
                                                                      Written& written) mutable {
@@ -182,27 +274,31 @@ template <class T> class TilePasses : public Passes {
                     to.wide == std::is_same_v<T, double> && tile.voxels == kernels::tile_voxels<T>;
                 T* consensus = in_place ? to.place<T>(tile.first) : copied.data();
                 find(tile, consensus);
-                compare(tile, consensus, written);
+                compare(tile.columns, consensus, all_raters_, written);
+                if (counts_marks) count_marks(tile.columns, consensus, *written.half_marks);
                 if (!in_place) copy(tile, consensus, to);
             };
         });
     }
 
-    void compare(const Tile<T>& tile, const T* consensus, Written& written) const {
+    static void compare(const kernels::Columns<T>& votes, const T* consensus,
+                        const std::vector<std::size_t>& raters, Written& written) {
         kernels::TileAgreement<T> found;
-        kernels::best<T>().agree(tile.columns, consensus, found);
+        kernels::best<T>().agree(votes, consensus, found);
         written.range.include(static_cast<double>(found.least));
         written.range.include(static_cast<double>(found.most));
-        if (written.half_marks) {
-            HalfMarks marks;
-            kernels::best<T>().count_marks(tile.columns, consensus, marks);
-            written.half_marks->add(marks);
-        }
-        for (std::size_t i = 0; i < written.marked_by.size(); ++i) {
+        for (std::size_t k = 0; k < raters.size(); ++k) {
+            const std::size_t i = raters[k];
             written.seen_by[i] += found.seen;
-            written.marked_by[i] += found.both[i];
-            written.neither[i] += found.neither[i];
+            written.marked_by[i] += found.both[k];
+            written.neither[i] += found.neither[k];
         }
+    }
+
+    static void count_marks(const kernels::Columns<T>& votes, const T* consensus, HalfMarks& to) {
+        HalfMarks marks;
+        kernels::best<T>().count_marks(votes, consensus, marks);
+        to.add(marks);
     }
 
     static void copy(const Tile<T>& tile, const T* consensus, const Output& to) {
@@ -228,6 +324,7 @@ template <class T> class TilePasses : public Passes {
     const Votes& votes_;
     const Team& team_;
     TileWalk<T> walk_;
+    std::vector<std::size_t> all_raters_;
     Range range_; // of the votes in tiles that are not empty
     double least_prior_ = 0.5;
     std::optional<Masses> masses_;

@@ -16,6 +16,9 @@ TileReader<T>::TileReader(const Votes& votes)
         runs_.emplace_back(view, votes.shape);
     if (votes.mask) mask_.emplace(*votes.mask, votes.shape);
     if (votes.prior) prior_map_.emplace(*votes.prior, votes.shape);
+    for (const std::optional<View>& view : votes.present)
+        present_.push_back(view ? std::make_optional<NativeRuns>(*view, votes.shape) : std::nullopt);
+    seen_.resize(present_.size());
     ones_.fill(1);
     tile_.columns.raters = votes.size();
     tile_.columns.vote = pointers_.data();
@@ -84,22 +87,102 @@ template <class T> const Tile<T>& TileReader<T>::skip(std::int64_t index, double
     return tile_;
 }
 
-template <class T> const Tile<T>& TileReader<T>::read(std::int64_t index) {
-    begin(index);
-    tile_.empty = tile_.inside == 0;
-    if (tile_.empty) return tile_;
-    for (std::size_t i = 0; i < raters_.size(); ++i) {
-        raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
-        next_[i] = runs_[i].soon(tile_.first + kernels::tile_voxels<T>, kernels::tile_voxels<T>);
-    }
-    tile_.empty = !votes_.prior && nobody_votes();
-    if (tile_.empty) return tile_;
+template <class T> void TileReader<T>::read_columns() {
     for (std::size_t i = 0; i < raters_.size(); ++i)
         pointers_[i] = column(votes_.raters[i], raters_[i], 0, votes_copied_[i]);
     if (votes_.prior)
         tile_.columns.prior =
             column(*votes_.prior, prior_map_->at(tile_.first, tile_.voxels), T(0.5), prior_);
+}
+
+template <class T> const Tile<T>& TileReader<T>::read(std::int64_t index, bool whole) {
+    begin(index);
+    tile_.empty = tile_.inside == 0;
+    tile_.partial = false;
+    if (tile_.empty) return tile_;
+    for (std::size_t i = 0; i < raters_.size(); ++i) {
+        raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
+        next_[i] = runs_[i].soon(tile_.first + kernels::tile_voxels<T>, kernels::tile_voxels<T>);
+    }
+    whole |= !votes_.may_miss();
+    const bool all_looked = whole || read_seen();
+    tile_.empty = !votes_.prior && all_looked && nobody_votes();
+    if (tile_.empty) return tile_;
+    read_columns();
+    if (!whole && find_voters()) set_partial_aside();
     return tile_;
+}
+
+template <class T> const Tile<T>& TileReader<T>::read_partial(std::int64_t index) {
+    begin(index);
+    for (std::size_t i = 0; i < raters_.size(); ++i)
+        raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
+    read_seen();
+    read_columns();
+    find_voters();
+    return tile_;
+}
+
+// Returns whether all raters have looked at every voxel that counts.
+template <class T> bool TileReader<T>::read_seen() {
+    bool all = true;
+    for (std::size_t i = 0; i < present_.size(); ++i) {
+        if (!present_[i]) continue;
+        read_seen_by(i);
+        all &= std::find(seen_[i].begin(), seen_[i].end(), 0) == seen_[i].end();
+    }
+    return all;
+}
+
+template <class T> void TileReader<T>::read_seen_by(std::size_t rater) {
+    const Scalar type = votes_.present[rater]->type;
+    const std::byte* from = present_[rater]->at(tile_.first, tile_.voxels);
+    Bytes& seen = seen_[rater];
+    std::array<double, kernels::tile_voxels<T>> values;
+    const bool good = masks::read_ones(type, from, tile_.voxels, seen.data());
+    if (!good) widen_all(type, from, tile_.voxels, values.data());
+    for (std::size_t k = 0; k < seen.size(); ++k) {
+        if (tile_.columns.weight[k] == 0) {
+            seen[k] = 1;
+        } else if (!good) {
+            if (values[k] != 0 && values[k] != 1)
+                throw BadInput(BadInput::Kind::present, static_cast<int>(rater),
+                               tile_.first + static_cast<std::int64_t>(k), values[k]);
+            seen[k] = values[k] == 1;
+        }
+    }
+}
+
+// Returns whether somebody does not vote on a voxel that counts.
+template <class T> bool TileReader<T>::find_voters() {
+    voters_.fill(all_of(votes_.size()));
+    bool missed = false;
+    for (std::size_t i = 0; i < raters_.size(); ++i) {
+        const Voters rater = Voters{1} << i;
+        if (votes_.missing == Missing::nan)
+            missed |= drop_nan(pointers_[i], rater, kernels::tile_voxels<T>, voters_.data());
+        if (!present_.empty() && present_[i])
+            missed |= drop_unseen(seen_[i].data(), rater, kernels::tile_voxels<T>, voters_.data());
+    }
+    return missed;
+}
+
+// Takes the voxels on which not all raters vote out of the tile.
+template <class T> void TileReader<T>::set_partial_aside() {
+    constexpr std::int64_t n = kernels::tile_voxels<T>;
+    tile_.inside =
+        keep_weight(tile_.columns.weight, voters_.data(), all_of(votes_.size()), n, weight_.data());
+    tile_.columns.weight = weight_.data();
+    for (std::size_t i = 0; i < raters_.size(); ++i) {
+        keep(pointers_[i], weight_.data(), 0, n, votes_copied_[i].data());
+        pointers_[i] = votes_copied_[i].data();
+    }
+    if (votes_.prior) {
+        keep(tile_.columns.prior, weight_.data(), T(0.5), n, prior_.data());
+        tile_.columns.prior = prior_.data();
+    }
+    tile_.partial = true;
+    tile_.empty = tile_.inside == 0;
 }
 
 template class TileReader<float>;

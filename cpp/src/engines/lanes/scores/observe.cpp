@@ -1,6 +1,7 @@
 #include "engines/lanes/scores/observe.hpp"
 
 #include <array>
+#include <utility>
 
 #include "engines/lanes/lane_rates.hpp"
 #include "engines/lanes/masses/half_trees.hpp"
@@ -42,6 +43,55 @@ template <class T> class TileRows {
     std::size_t rows_;
     kernels::Aligned<T> value_;
 };
+
+// The slopes' rows of a tile. Scratch of one thread.
+template <class T> class Slopes {
+  public:
+    explicit Slopes(int raters) : difference_(raters), doubt_(raters), score_(raters) {}
+    void add(const kernels::Columns<T>& votes, const kernels::Rates<T>& theta, Products& to) {
+        kernels::each_row<T>([&](std::int64_t first) {
+            kernels::best<T>().slopes(votes, theta, first,
+                                      {difference_.data(), doubt_.data(), score_.data()});
+            score_.add_products(score_, to.score);
+            doubt_.add_products(difference_, to.doubt);
+        });
+    }
+
+  private:
+    TileRows<T> difference_, doubt_, score_;
+};
+
+// Adds the products of some raters' rates to those of all.
+void add_of_raters(const Products& from, const std::vector<std::size_t>& raters, std::size_t all,
+                   Products& to) {
+    const std::size_t some = raters.size(), rows = rows_for(static_cast<int>(some)),
+                      rows_of_all = rows_for(static_cast<int>(all));
+    const auto place = [&](std::size_t rate) {
+        return rate == 2 * some ? 2 * all : rate < some ? raters[rate] : all + raters[rate - some];
+    };
+    for (std::size_t a = 0; a <= 2 * some; ++a)
+        for (std::size_t b = 0; b <= 2 * some; ++b) {
+            to.score[place(a) * rows_of_all + place(b)] += from.score[a * rows + b];
+            to.doubt[place(a) * rows_of_all + place(b)] += from.doubt[a * rows + b];
+        }
+}
+
+// The products of voxels on which not all raters vote.
+template <class T> Products partial_products(TileWalk<T>& walk, const Performance& performance) {
+    const auto all = static_cast<std::size_t>(walk.votes().size());
+    return walk.template sum_partial<Products>([&] {
+        std::vector<Slopes<T>> slopes;
+        for (int raters = 0; raters <= walk.votes().size(); ++raters)
+            slopes.emplace_back(raters);
+        return [&, all, slopes = std::move(slopes)](const Group<T>& group, Products& part) mutable {
+            if (group.raters.empty()) return;
+            Products own(group.columns.raters);
+            slopes[group.raters.size()].add(group.columns, rates_of<T>(of_raters(performance, group.raters)),
+                                            own);
+            add_of_raters(own, group.raters, all, part);
+        };
+    });
+}
 
 // Calls `add(a, b, found)` for the products of rates a and b.
 template <class Add>
@@ -120,21 +170,15 @@ template <class T>
 Observed observe_votes(TileWalk<T>& walk, const Performance& performance, const Options& options) {
     const int raters = walk.votes().size();
     const kernels::Rates<T> theta = rates_of<T>(performance);
-    const Products products = walk.template sum<Products>([&] {
-        return [&, difference = TileRows<T>(raters), doubt = TileRows<T>(raters),
-                score = TileRows<T>(raters)](const Tile<T>& tile, Products& part) mutable {
-            if (tile.empty) {
+    Products products = walk.template sum<Products>([&] {
+        return [&, slopes = Slopes<T>(raters)](const Tile<T>& tile, Products& part) mutable {
+            if (tile.empty)
                 part.empty += tile.inside;
-                return;
-            }
-            kernels::each_row<T>([&](std::int64_t first) {
-                kernels::best<T>().slopes(tile.columns, theta, first,
-                                          {difference.data(), doubt.data(), score.data()});
-                score.add_products(score, part.score);
-                doubt.add_products(difference, part.doubt);
-            });
+            else
+                slopes.add(tile.columns, theta, part);
         };
     });
+    if (walk.votes().may_miss()) products.add(partial_products(walk, performance));
     const EmptyRows empty(raters, products.empty);
     const bool with_prior = options.estimates_prior();
     Observed found;
