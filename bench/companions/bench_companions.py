@@ -116,9 +116,36 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
             "disputed voxels": (soft(dense, roi="disputed"), 2),
             "intervals of the information": (soft(dense, intervals="information"), 10),
         },
+        "dense votes, some missing": with_holes(dense, soft),
         "masks of four brains": outputs(),
         "smoothed masks": smoothed(masks),
         "smoothed dense votes": smoothed(dense),
+    }
+
+
+def with_holes(dense: Votes, fuse: Callable[..., Call]) -> dict[str, tuple[Call, float]]:
+    """Return fusions of votes that are all there, and of those that are not: five times at most, however they lie."""
+    shape = dense[0].shape
+    rng = np.random.default_rng(0)
+
+    def holes(cut: Callable[[int, Array], Any]) -> Votes:
+        votes = tuple(vote.copy() for vote in dense)
+        for i, vote in enumerate(votes):
+            vote[cut(i, vote)] = np.nan
+        return votes
+
+    def half(i: int, axis: int) -> tuple[slice, ...]:
+        """Return half of two raters' planes across an axis."""
+        first = shape[axis] * (i - 2) // 4 if i in (3, 4) else shape[axis]
+        return (*[slice(None)] * axis, slice(first, first + shape[axis] // 2))
+
+    middle = tuple(length // 2 for length in shape)
+    return {
+        "all there": (fuse(dense), 1),
+        "one missing": (fuse(holes(lambda i, _: middle if i == 3 else slice(0)), missing="nan"), 1.5),
+        "half of two raters' slices": (fuse(holes(lambda i, _: half(i, 0)), missing="nan"), 2.5),
+        "half of their lines": (fuse(holes(lambda i, _: half(i, 2)), missing="nan"), 3.5),
+        "here and there, 5 %": (fuse(holes(lambda _, vote: rng.random(vote.shape) < 0.05), missing="nan"), 5),
     }
 
 

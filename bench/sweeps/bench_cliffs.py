@@ -84,6 +84,30 @@ def with_one(value: float, at: tuple[int, ...]) -> Sweep:
     }
 
 
+def by_missing(shares: tuple[float, ...]) -> Sweep:
+    """Return dense votes, all of them, without one, and without these shares of them."""
+    dense = [np.random.default_rng(i).uniform(0.01, 0.99, SHAPE).astype(np.float32) for i in range(7)]
+    one = dense[3].copy()
+    one[MIDDLE] = np.nan
+    sweep = {"none": fuse("soft_staple", tuple(dense))}
+    for share in (0, *shares):
+        raters = [*dense[:3], one, *dense[4:]]
+        if share > 0:
+            lost = [np.random.default_rng(9 + i).random(SHAPE) < share for i in range(7)]
+            raters = [
+                np.where(gone, np.float32(np.nan), vote) for gone, vote in zip(lost, dense, strict=True)
+            ]
+        sweep[f"{share:.2%}" if share > 0 else "one"] = partial(
+            fastfuse.soft_staple,
+            tuple(raters),
+            missing="nan",
+            out=np.ones(SHAPE, np.float32),
+            threads=1,
+            **ITERATIONS,
+        )
+    return sweep
+
+
 def one_of(dtype: type) -> Sweep:
     raters = masks(7, 0.02)
     other: NDArray[Any] = raters[3].astype(dtype)
@@ -111,6 +135,7 @@ SWEEPS: dict[str, Callable[[], Sweep]] = {
     "masks, one vote of 0.3": lambda: with_one(0.3, MIDDLE),
     "masks, one vote of 0.3 at the end": lambda: with_one(0.3, (-1, -1, -1)),
     "masks, one missing vote": lambda: with_one(np.nan, MIDDLE),
+    "dense votes, share that is missing": lambda: by_missing((0.0002, 0.001, 0.005, 0.02, 0.1, 0.3)),
     "masks, one rater of int16": lambda: one_of(np.int16),
     "masks, one rater of float32": lambda: one_of(np.float32),
 }

@@ -5,7 +5,6 @@
 
 #include "em/costs.hpp"
 #include "em/masses.hpp"
-#include "engines/lanes/missing/voters.hpp"
 #include "engines/lanes/product.hpp"
 #include "posterior/model.hpp"
 
@@ -22,7 +21,6 @@ bool is_fine(const Votes& votes, bool wide) {
 bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe) {
     if (options.method == Method::border_staple || options.classes > 2) return false;
     if (votes.select_label || votes.size() > kernels::most_product_raters) return false;
-    if (votes.may_miss() && votes.size() > most_partial_raters) return false;
     if (options.method != Method::soft_staple) return options.likelihood != Likelihood::log_linear;
     if (votes.prior || votes.size() > most_mass_raters || options.expectation == Expectation::characteristic)
         return false;

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "engines/lanes/missing/groups.hpp"
+
 namespace fastfuse {
 
 LanesEngine::LanesEngine(const Task& task, std::unique_ptr<Passes> lanes)
@@ -29,7 +31,12 @@ kernels::Step LanesEngine::step() const {
 }
 
 Census LanesEngine::survey() {
-    census_ = lanes_->survey(to_gather());
+    try {
+        census_ = lanes_->survey(to_gather());
+    } catch (const TooManySets&) {
+        lanes_.reset();
+        return VoxelEngine::survey();
+    }
     const bool masses = to_gather() == Gather::masses || to_gather() == Gather::masses_and_moments;
     if (masses && census_.mean_vote.count > 0) masses_.emplace(lanes_->take_masses());
     return census_;
@@ -37,17 +44,23 @@ Census LanesEngine::survey() {
 
 Sums LanesEngine::expectation(const Performance& performance) {
     task_.team.look();
-    if (!masses_)
+    if (lanes_ && !masses_)
         if (const auto sums = lanes_->expectation(step(), performance)) return *sums;
     return VoxelEngine::expectation(performance);
 }
 
 std::optional<Sums> LanesEngine::sampled_expectation(const Performance& performance) {
     task_.team.look();
+    if (!lanes_) return std::nullopt;
     return lanes_->sampled_expectation(step(), performance);
 }
 
+bool LanesEngine::by_masses() const {
+    return lanes_ ? masses_ || task_.plan.masses == MassUse::known : VoxelEngine::by_masses();
+}
+
 Written LanesEngine::write(const Performance& performance) {
+    if (!lanes_) return VoxelEngine::write(performance);
     if (by_masses()) {
         hold_posterior(performance);
         return lanes_->mix(*masses_, performance, task_.consensus);
@@ -58,11 +71,13 @@ Written LanesEngine::write(const Performance& performance) {
 
 Written LanesEngine::write_mean_vote() {
     const Performance none(task_.votes.size());
+    if (!lanes_) return VoxelEngine::write_mean_vote();
     if (const auto written = lanes_->write(kernels::Step::mean_vote, none, task_.consensus)) return *written;
     return VoxelEngine::write_mean_vote();
 }
 
 Observed LanesEngine::observe(const Performance& performance) {
+    if (!lanes_) return VoxelEngine::observe(performance);
     const double affordable =
         task_.votes.place ? 4e9 : 1e11; // terms; voxel by voxel where votes lie on a GPU
     const bool fractional = census_.most_fractional > 0;

@@ -8,7 +8,8 @@
 
 namespace fastfuse {
 
-// Falls back to single voxels where a product over the raters might underflow in a lane.
+// Falls back to single voxels where a product over the raters might underflow in a lane, and altogether where
+// votes are missing in too many ways.
 class LanesEngine : public VoxelEngine {
   public:
     LanesEngine(const Task& task, std::unique_ptr<Passes> lanes);
@@ -19,7 +20,7 @@ class LanesEngine : public VoxelEngine {
     Written write(const Performance& performance) override;
     Written write_mean_vote() override;
     Observed observe(const Performance& performance) override;
-    bool by_masses() const override { return masses_ || task_.plan.masses == MassUse::known; }
+    bool by_masses() const override;
 
   private:
     kernels::Step step() const;
@@ -27,7 +28,7 @@ class LanesEngine : public VoxelEngine {
     bool takes_sample() const;
     std::optional<Observed> observe_masses(const Performance& performance) const;
 
-    std::unique_ptr<Passes> lanes_;
+    std::unique_ptr<Passes> lanes_; // null: voxel by voxel
 };
 
 } // namespace fastfuse

@@ -52,7 +52,7 @@ template <class T> class TilePasses : public Passes {
         if (gather == Gather::mean_vote || gather == Gather::sample)
             add_empty(Step::mean_vote, Performance(votes_.size()), findings.empty, findings.census.mean_vote);
         std::fill(findings.census.read.begin(), findings.census.read.end(), findings.inside);
-        if (votes_.may_miss()) findings.add(survey_others());
+        if (votes_.may_miss()) findings.add(survey_others(gather));
         range_ = findings.range;
         least_prior_ = findings.least_prior;
         Census census = std::move(findings.census);
@@ -147,11 +147,10 @@ template <class T> class TilePasses : public Passes {
 
   private:
     // Of the voxels on which not all raters vote.
-    Findings survey_others() {
-        if (!masses_) return survey_partial(walk_);
-        auto [findings, masses] = survey_partial_masses(walk_, masses_->with_moments());
+    Findings survey_others(Gather gather) {
+        auto [findings, masses] = survey_partial(walk_, gather);
         for (const auto& [voters, table] : masses)
-            masses_->add_partial(raters_of(voters), table);
+            if (!table.empty()) masses_->add_partial(raters_of(voters), table);
         return std::move(findings);
     }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -51,11 +52,16 @@ template <class T> struct Group {
     std::vector<const std::byte*> next_of;
 };
 
+// So many sets of voters are served: 2^m of few raters; each group takes some 2 m KiB.
+constexpr std::size_t most_sets(int raters) { return raters <= 10 ? 1024 : 256; }
+
+struct TooManySets {}; // thrown where there are more, or where their masses take too much memory
+
 // Fills groups from tiles. Scratch of one thread.
 template <class T> class Groups {
   public:
     Groups(int raters, bool with_prior)
-        : raters_(raters), with_prior_(with_prior), groups_(std::size_t{1} << raters) {}
+        : raters_(raters), with_prior_(with_prior), direct_(raters <= 10 ? std::size_t{1} << raters : 0) {}
 
     // Calls `look(group)` for every group that is full.
     template <class Look>
@@ -70,17 +76,15 @@ template <class T> class Groups {
 
     // Calls it for the others, in the order of their voters: all groups are empty then.
     template <class Look> void finish(const Look& look) {
-        for (const auto& group : groups_)
-            if (group && group->voxels > 0) flush(*group, look);
+        for (const auto& [voters, group] : groups_)
+            if (group->voxels > 0) flush(*group, look);
     }
 
   private:
     template <class Look>
     void append(std::int64_t first, std::int64_t begin, std::int64_t end, const kernels::Columns<T>& columns,
                 Voters voters, const Look& look) {
-        auto& place = groups_[voters];
-        if (!place) place = std::make_unique<Group<T>>(voters, with_prior_);
-        Group<T>& group = *place;
+        Group<T>& group = group_of(voters);
         while (begin < end) {
             const std::int64_t at = group.voxels, n = std::min(end - begin, Group<T>::room - at);
             for (std::size_t k = 0; k < group.raters.size(); ++k)
@@ -92,6 +96,15 @@ template <class T> class Groups {
             begin += n;
             if (group.voxels == Group<T>::room) flush(group, look);
         }
+    }
+
+    Group<T>& group_of(Voters voters) {
+        if (!direct_.empty() && direct_[voters]) return *direct_[voters];
+        auto& place = groups_[voters];
+        if (groups_.size() > most_sets(raters_)) throw TooManySets();
+        if (!place) place = std::make_unique<Group<T>>(voters, with_prior_);
+        if (!direct_.empty()) direct_[voters] = place.get();
+        return *place;
     }
 
     // Runs are short where votes are missing here and there.
@@ -112,7 +125,8 @@ template <class T> class Groups {
 
     int raters_;
     bool with_prior_;
-    std::vector<std::unique_ptr<Group<T>>> groups_; // by voters
+    std::map<Voters, std::unique_ptr<Group<T>>> groups_;
+    std::vector<Group<T>*> direct_; // the same where raters are few
 };
 
 } // namespace fastfuse

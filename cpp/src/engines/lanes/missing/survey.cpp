@@ -1,5 +1,6 @@
 #include "engines/lanes/missing/survey.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "engines/lanes/masses/mass_tables.hpp"
@@ -44,21 +45,6 @@ template <class T> void survey_group(const Votes& votes, const Group<T>& group, 
     add_of_raters(mean, raters, census.mean_vote);
 }
 
-struct FoundMasses {
-    explicit FoundMasses(int raters = 0) : findings(raters) {}
-    void add(const FoundMasses& other) {
-        findings.add(other.findings);
-        for (const auto& [voters, table] : other.masses) {
-            std::vector<double>& to = masses[voters];
-            to.resize(table.size());
-            for (std::size_t b = 0; b < table.size(); ++b)
-                to[b] += table[b];
-        }
-    }
-    Findings findings;
-    MassesByVoters masses;
-};
-
 // Adds groups to tables of their voters. Scratch of one thread.
 template <class T> class GroupAdder {
   public:
@@ -84,37 +70,70 @@ template <class T> class GroupAdder {
     std::vector<StripAdder<T>> adders_;
 };
 
-// Parts of all jobs, with tables of up to 3^m masses and their moments, are held at once.
-std::int64_t most_jobs(int raters) { return raters <= 7 ? 32 : 16; }
+// How many jobs hold tables at once, and how large those of one may be.
+struct Budget {
+    Budget(int raters, bool with_moments)
+        : jobs(raters <= 7    ? 32
+               : raters <= 12 ? 16
+                              : 1),
+          table(std::max<std::int64_t>(1 << 18, half_table_size(raters, with_moments))) {}
+    std::int64_t jobs, table; // 2^18 values hold all tables of ten raters
+};
+
+std::int64_t values_in(const std::map<Voters, std::vector<double>>& masses) {
+    std::int64_t values = 0;
+    for (const auto& [voters, table] : masses)
+        values += static_cast<std::int64_t>(table.size());
+    return values;
+}
+
+template <class T> PartialFindings gather_masses(TileWalk<T>& walk, bool with_moments) {
+    const int raters = walk.votes().size();
+    const Budget budget(raters, with_moments);
+    const auto make = [&] {
+        return [&, adder = GroupAdder<T>(raters, with_moments)](const Group<T>& group,
+                                                                PartialFindings& part) mutable {
+            survey_group(walk.votes(), group, part.findings);
+            if (group.raters.empty()) return;
+            const auto [place, is_new] = part.masses.try_emplace(group.voters);
+            adder.add(group, place->second);
+            if (is_new && values_in(part.masses) > budget.table) throw TooManySets();
+        };
+    };
+    PartialFindings found = walk.template sum_partial<PartialFindings>(make, budget.jobs);
+    for (auto& [voters, table] : found.masses)
+        if (with_moments) table = with_all_moments(table, static_cast<int>(raters_of(voters).size()));
+    return found;
+}
 
 } // namespace
 
-template <class T> Findings survey_partial(TileWalk<T>& walk) {
-    return walk.template sum_partial<Findings>([&] {
-        return [&](const Group<T>& group, Findings& part) { survey_group(walk.votes(), group, part); };
-    });
+void PartialFindings::add(const PartialFindings& other) {
+    findings.add(other.findings);
+    for (const auto& [voters, table] : other.masses) {
+        std::vector<double>& to = masses[voters];
+        to.resize(table.size());
+        for (std::size_t b = 0; b < table.size(); ++b)
+            to[b] += table[b];
+    }
 }
 
-template <class T>
-std::pair<Findings, MassesByVoters> survey_partial_masses(TileWalk<T>& walk, bool with_moments) {
-    const int raters = walk.votes().size();
-    const auto make = [&] {
-        return [&, adder = GroupAdder<T>(raters, with_moments)](const Group<T>& group,
-                                                                FoundMasses& part) mutable {
+template <class T> PartialFindings survey_partial(TileWalk<T>& walk, Gather gather) {
+    const auto look = [&] {
+        return [&](const Group<T>& group, PartialFindings& part) {
             survey_group(walk.votes(), group, part.findings);
-            if (!group.raters.empty()) adder.add(group, part.masses[group.voters]);
+            part.masses[group.voters];
         };
     };
-    FoundMasses found = walk.template sum_partial<FoundMasses>(make, most_jobs(raters));
-    if (with_moments)
-        for (auto& [voters, table] : found.masses)
-            table = with_all_moments(table, static_cast<int>(raters_of(voters).size()));
-    return {std::move(found.findings), std::move(found.masses)};
+    PartialFindings found = gather == Gather::masses ? gather_masses(walk, false)
+                            : gather == Gather::masses_and_moments
+                                ? gather_masses(walk, true)
+                                : walk.template sum_partial<PartialFindings>(look);
+    if (found.masses.size() > most_sets(walk.votes().size())) throw TooManySets();
+    return found;
 }
 
-template Findings survey_partial(TileWalk<float>&);
-template Findings survey_partial(TileWalk<double>&);
-template std::pair<Findings, MassesByVoters> survey_partial_masses(TileWalk<float>&, bool);
-template std::pair<Findings, MassesByVoters> survey_partial_masses(TileWalk<double>&, bool);
+template PartialFindings survey_partial(TileWalk<float>&, Gather);
+template PartialFindings survey_partial(TileWalk<double>&, Gather);
 
 } // namespace fastfuse

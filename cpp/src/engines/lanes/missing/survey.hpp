@@ -5,17 +5,20 @@
 #include <vector>
 
 #include "engines/lanes/survey.hpp"
+#include "engines/passes.hpp"
 
 namespace fastfuse {
 
-// N(B) and M_i(B) of the voxels on which the same raters vote, in the layout of Masses.
-using MassesByVoters = std::map<Voters, std::vector<double>>;
+struct PartialFindings {
+    explicit PartialFindings(int raters = 0) : findings(raters) {}
+    void add(const PartialFindings& other);
 
-// With the sums of an E-step whose w is the mean vote. Throws BadInput.
-template <class T> Findings survey_partial(TileWalk<T>& walk);
+    Findings findings; // with the sums of an E-step whose w is the mean vote
+    // Of each set of voters N(B) and M_i(B), in the layout of Masses; empty if they are not gathered.
+    std::map<Voters, std::vector<double>> masses;
+};
 
-// The same, with the masses.
-template <class T>
-std::pair<Findings, MassesByVoters> survey_partial_masses(TileWalk<T>& walk, bool with_moments);
+// Throws BadInput, or TooManySets: the same for every team.
+template <class T> PartialFindings survey_partial(TileWalk<T>& walk, Gather gather);
 
 } // namespace fastfuse

@@ -38,7 +38,7 @@ FASTFUSE_INLINE void keep_value(const T* from, const T* weight, T elsewhere, std
 
 std::vector<std::size_t> raters_of(Voters voters) {
     std::vector<std::size_t> raters;
-    for (std::size_t i = 0; voters >> i != 0; ++i)
+    for (std::size_t i = 0; i < 64; ++i)
         if (voters >> i & 1) raters.push_back(i);
     return raters;
 }

@@ -10,11 +10,9 @@
 
 namespace fastfuse {
 
-using Voters = std::uint32_t; // bit i: rater i votes
+using Voters = std::uint64_t; // bit i: rater i votes
 
-constexpr int most_partial_raters = 10; // the sets of whose voters, 2^m, are few
-
-constexpr Voters all_of(int raters) { return (Voters{1} << raters) - 1; }
+constexpr Voters all_of(int raters) { return ~Voters{0} >> (64 - raters); }
 
 std::vector<std::size_t> raters_of(Voters voters);
 
