@@ -50,9 +50,10 @@ std::unique_ptr<Engine> with_map(const Task& task) {
     const bool soft = task.options.method == Method::soft_staple;
     Votes votes = task.votes;
     votes.prior.reset();
-    if (!soft || probe(votes, task.options, task.team.watch()).repeats)
+    const bool by_table = !soft || probe(votes, task.options, task.team.watch()).repeats;
+    if (by_table && !(soft && votes.may_miss()))
         if (auto engine = MapByTable::make(task)) return engine;
-    if (soft && !task.votes.select_label) return MapByVoxel::make(task);
+    if (soft && !task.votes.select_label && !(by_table && votes.may_miss())) return MapByVoxel::make(task);
     return nullptr;
 }
 

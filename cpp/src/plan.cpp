@@ -38,8 +38,8 @@ bool suits_moments(const Votes& votes, const Options& options) {
     if (options.method == Method::majority || options.method == Method::border_staple) return false;
     if (options.classes != 2) return false;
     constexpr int few_raters = 12; // whose 2^m patterns EM goes through in every iteration
-    return options.method != Method::soft_staple || (!votes.may_miss() && votes.size() <= few_raters &&
-                                                     options.expectation != Expectation::characteristic);
+    return options.method != Method::soft_staple ||
+           (votes.size() <= few_raters && options.expectation != Expectation::characteristic);
 }
 
 } // namespace

@@ -117,6 +117,19 @@ def test_prior_map_and_mask(holes: str, dtype: str) -> None:
     assert_same(ours, exact, 2e-6 if dtype == "float32" else 1e-9)
 
 
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("holes", HOLES)
+def test_soft_votes_with_a_prior_map(holes: str, m_step: str) -> None:
+    """The map's moments for votes that are all there; the others are gone through in every iteration."""
+    votes, prior = with_holes(dense(4, 5000), holes), dense(1, 5000, seed=9)[0]
+    mask = np.random.default_rng(2).random(5000) < 0.7
+    options: dict[str, Any] = {"prior": prior, "mask": mask, "missing": "nan", "m_step": m_step}
+    exact = fuse(votes, "soft-staple", "rows", dtype="float64", **options)
+    for threads in (1, 2):
+        assert_same(fuse(votes, "soft-staple", "auto", threads=threads, **options), exact, 2e-6)
+    assert_same(fuse(votes, "soft-staple", "auto", dtype="float64", **options), exact, 1e-8)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32, bool])
 @pytest.mark.parametrize("method", METHODS)
 def test_present_says_the_same_as_nan(method: str, kind: Any) -> None:

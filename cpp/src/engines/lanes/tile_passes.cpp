@@ -156,7 +156,7 @@ template <class T> class TilePasses : public Passes {
 
     Sums expectation_of_others(Step step, const Performance& performance) {
         return walk_.template sum_partial<Sums>([&] {
-            return [&](const Group<T>& group, Sums& part) {
+            return [&](const Group<T>& group, Sums& part, const Worker&) {
                 if (group.raters.empty()) return;
                 kernels::ProductSums sums;
                 kernels::best<T>().expect(group.columns, rates_of<T>(of_raters(performance, group.raters)),
@@ -187,7 +187,7 @@ template <class T> class TilePasses : public Passes {
         counts_marks &= can_count_marks(to);
         return walk_.template sum_partial<Written>([&] {
             return [&, find = make(), consensus = kernels::Aligned<T>(Group<T>::room)](
-                       const Group<T>& group, Written& written) mutable {
+                       const Group<T>& group, Written& written, const Worker&) mutable {
                 T* w = consensus.data();
                 if (!group.raters.empty())
                     find(group, w);

@@ -51,8 +51,8 @@ template <class T> class TileWalk {
         return sum_over_jobs(jobs_of(tiles(), tiles_of_job), team_, Total(votes_.size()), make_job);
     }
 
-    // The same of what `make()(group, part)` adds for every group of voxels on which not all raters vote. At
-    // most `most_jobs` jobs, each of which ends with groups that are not full.
+    // The same of what `make()(group, part, worker)` adds for every group of voxels on which not all raters
+    // vote. At most `most_jobs` jobs, each of which ends with groups that are not full.
     template <class Total, class Make> Total sum_partial(const Make& make, std::int64_t most_jobs = 32) {
         std::vector<std::int64_t> tiles;
         for (std::size_t t = 0; t < whole_.size(); ++t)
@@ -64,7 +64,7 @@ template <class T> class TileWalk {
                     groups = Groups<T>(votes_.size(), votes_.prior.has_value()),
                     look = make()](std::int64_t job, const Worker& worker) mutable {
                 Total part(votes_.size());
-                const auto take = [&](const Group<T>& group) { look(group, part); };
+                const auto take = [&](const Group<T>& group) { look(group, part, worker); };
                 const std::int64_t end = std::min((job + 1) * of_job, count);
                 for (std::int64_t t = job * of_job; t < end && !worker.stopped(); ++t) {
                     const Tile<T>& tile = reader.read_partial(tiles[static_cast<std::size_t>(t)]);

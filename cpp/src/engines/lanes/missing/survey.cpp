@@ -91,8 +91,8 @@ template <class T> PartialFindings gather_masses(TileWalk<T>& walk, bool with_mo
     const int raters = walk.votes().size();
     const Budget budget(raters, with_moments);
     const auto make = [&] {
-        return [&, adder = GroupAdder<T>(raters, with_moments)](const Group<T>& group,
-                                                                PartialFindings& part) mutable {
+        return [&, adder = GroupAdder<T>(raters, with_moments)](const Group<T>& group, PartialFindings& part,
+                                                                const Worker&) mutable {
             survey_group(walk.votes(), group, part.findings);
             if (group.raters.empty()) return;
             const auto [place, is_new] = part.masses.try_emplace(group.voters);
@@ -120,7 +120,7 @@ void PartialFindings::add(const PartialFindings& other) {
 
 template <class T> PartialFindings survey_partial(TileWalk<T>& walk, Gather gather) {
     const auto look = [&] {
-        return [&](const Group<T>& group, PartialFindings& part) {
+        return [&](const Group<T>& group, PartialFindings& part, const Worker&) {
             survey_group(walk.votes(), group, part.findings);
             part.masses[group.voters];
         };

@@ -83,7 +83,8 @@ template <class T> Products partial_products(TileWalk<T>& walk, const Performanc
         std::vector<Slopes<T>> slopes;
         for (int raters = 0; raters <= walk.votes().size(); ++raters)
             slopes.emplace_back(raters);
-        return [&, all, slopes = std::move(slopes)](const Group<T>& group, Products& part) mutable {
+        return [&, all, slopes = std::move(slopes)](const Group<T>& group, Products& part,
+                                                    const Worker&) mutable {
             if (group.raters.empty()) return;
             Products own(group.columns.raters);
             slopes[group.raters.size()].add(group.columns, rates_of<T>(of_raters(performance, group.raters)),
