@@ -126,10 +126,15 @@ Result solve_rows(const Task& task, const Estimate* known) {
 Result fuse_in(const Region* region, const Votes& given, const Options& options, const Output& consensus,
                const Team& team, const Estimate* known) {
     const Probe sampled = probe(given, options, team.watch());
-    const bool looks = given.may_miss() && !given.place && !sampled.repeats; // else patterns tell as fast
+    const auto plan_of = [&](const Votes& votes) {
+        return known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
+                     : plan_for(votes, options, consensus.wide, sampled);
+    };
+    const Plan first = plan_of(given);
+    const bool by_voxel = first.engine == EngineKind::voxels || first.engine == EngineKind::field;
+    const bool looks = given.may_miss() && !given.place && !sampled.repeats && by_voxel;
     const Votes votes = looks ? without_needless_marks(given, team) : given;
-    const Plan plan = known ? plan_to_apply(*known, votes, options, consensus.wide, sampled)
-                            : plan_for(votes, options, consensus.wide, sampled);
+    const Plan plan = looks ? plan_of(votes) : first;
     const Task task{votes, options, plan, consensus, team};
     if (is_of_rows(options)) return solve_rows(task, known);
     const auto engine = make_engine(task, region);

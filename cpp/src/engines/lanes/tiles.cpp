@@ -1,12 +1,23 @@
 #include "engines/lanes/tiles.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <type_traits>
 
 #include "votes/masks/marks.hpp"
+#include "votes/missing/nan.hpp"
 
 namespace fastfuse {
+
+namespace {
+
+bool are_ones(const std::byte* bytes, std::int64_t n) {
+    const auto* from = reinterpret_cast<const std::uint8_t*>(bytes);
+    return std::all_of(from, from + n, [](std::uint8_t one) { return one == 1; });
+}
+
+} // namespace
 
 template <class T>
 TileReader<T>::TileReader(const Votes& votes)
@@ -19,6 +30,7 @@ TileReader<T>::TileReader(const Votes& votes)
     for (const std::optional<View>& view : votes.present)
         present_.push_back(view ? std::make_optional<NativeRuns>(*view, votes.shape) : std::nullopt);
     seen_.resize(present_.size());
+    looked_.resize(present_.size());
     ones_.fill(1);
     tile_.columns.raters = votes.size();
     tile_.columns.vote = pointers_.data();
@@ -127,42 +139,47 @@ template <class T> const Tile<T>& TileReader<T>::read_partial(std::int64_t index
 template <class T> bool TileReader<T>::read_seen() {
     bool all = true;
     for (std::size_t i = 0; i < present_.size(); ++i) {
-        if (!present_[i]) continue;
-        read_seen_by(i);
-        all &= std::find(seen_[i].begin(), seen_[i].end(), 0) == seen_[i].end();
+        looked_[i] = !present_[i] || read_seen_by(i);
+        all &= looked_[i];
     }
     return all;
 }
 
-template <class T> void TileReader<T>::read_seen_by(std::size_t rater) {
+template <class T> bool TileReader<T>::read_seen_by(std::size_t rater) {
     const Scalar type = votes_.present[rater]->type;
     const std::byte* from = present_[rater]->at(tile_.first, tile_.voxels);
+    if (size_of(type) == 1 && are_ones(from, tile_.voxels)) return true;
     Bytes& seen = seen_[rater];
-    std::array<double, kernels::tile_voxels<T>> values;
-    const bool good = masks::read_ones(type, from, tile_.voxels, seen.data());
-    if (!good) widen_all(type, from, tile_.voxels, values.data());
-    for (std::size_t k = 0; k < seen.size(); ++k) {
-        if (tile_.columns.weight[k] == 0) {
-            seen[k] = 1;
-        } else if (!good) {
-            if (values[k] != 0 && values[k] != 1)
+    if (masks::read_ones(type, from, tile_.voxels, seen.data())) {
+        if (std::memchr(seen.data(), 0, static_cast<std::size_t>(tile_.voxels)) == nullptr) return true;
+    } else {
+        std::array<double, kernels::tile_voxels<T>> values;
+        widen_all(type, from, tile_.voxels, values.data());
+        for (std::size_t k = 0; k < static_cast<std::size_t>(tile_.voxels); ++k) {
+            if (tile_.columns.weight[k] != 0 && values[k] != 0 && values[k] != 1)
                 throw BadInput(BadInput::Kind::present, static_cast<int>(rater),
                                tile_.first + static_cast<std::int64_t>(k), values[k]);
-            seen[k] = values[k] == 1;
+            seen[k] = values[k] != 0;
         }
     }
+    for (std::size_t k = 0; k < seen.size(); ++k)
+        seen[k] |= tile_.columns.weight[k] == 0;
+    return false;
 }
 
-// Returns whether somebody does not vote on a voxel that counts.
+// Returns whether somebody does not vote on a voxel that counts; only then it tells who does.
 template <class T> bool TileReader<T>::find_voters() {
-    voters_.fill(all_of(votes_.size()));
+    constexpr std::int64_t n = kernels::tile_voxels<T>;
     bool missed = false;
     for (std::size_t i = 0; i < raters_.size(); ++i) {
+        const bool drops_nan = votes_.missing == Missing::nan && has_nan(pointers_[i], n);
+        const bool drops_unseen = !present_.empty() && !looked_[i];
+        if (!drops_nan && !drops_unseen) continue;
+        if (!missed) voters_.fill(all_of(votes_.size()));
+        missed = true;
         const Voters rater = Voters{1} << i;
-        if (votes_.missing == Missing::nan)
-            missed |= drop_nan(pointers_[i], rater, kernels::tile_voxels<T>, voters_.data());
-        if (!present_.empty() && present_[i])
-            missed |= drop_unseen(seen_[i].data(), rater, kernels::tile_voxels<T>, voters_.data());
+        if (drops_nan) drop_nan(pointers_[i], rater, n, voters_.data());
+        if (drops_unseen) drop_unseen(seen_[i].data(), rater, n, voters_.data());
     }
     return missed;
 }

@@ -47,7 +47,7 @@ template <class T> class TileReader {
     void begin(std::int64_t index);
     void read_columns();
     bool read_seen();
-    void read_seen_by(std::size_t rater);
+    bool read_seen_by(std::size_t rater);
     bool find_voters();
     void set_partial_aside();
     void weigh();
@@ -67,7 +67,8 @@ template <class T> class TileReader {
     Column prior_;
     Bytes inside_; // 1 inside the mask, else 0
     std::vector<std::optional<NativeRuns>> present_;
-    std::vector<Bytes> seen_; // where a rater has looked, or where a voxel does not count: 1, else 0
+    std::vector<Bytes> seen_;          // where a rater has looked, or where a voxel does not count: 1, else 0
+    std::vector<std::uint8_t> looked_; // whether each rater has looked at the whole tile; else `seen_` tells
     std::array<Voters, kernels::tile_voxels<T>> voters_;
 };
 

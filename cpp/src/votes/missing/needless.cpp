@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 
-#include "support/simd.hpp"
 #include "votes/layout/runs.hpp"
 #include "votes/masks/marks.hpp"
+#include "votes/missing/nan.hpp"
 
 namespace fastfuse {
 namespace {
@@ -27,19 +27,12 @@ bool everywhere(const View& view, const Votes& votes, const Team& team, const Is
     return all.load();
 }
 
-FASTFUSE_CLONES bool are_numbers(const float* values, std::int64_t n) {
-    int odd = 0;
-    for (std::int64_t k = 0; k < n; ++k)
-        odd |= values[k] != values[k]; // NaN alone
-    return odd == 0;
-}
-
 bool holds_nan(const View& view, const Votes& votes, const Team& team) {
     if (view.type != Scalar::f16 && view.type != Scalar::f32 && view.type != Scalar::f64) return false;
     return !everywhere(view, votes, team, [&](const std::byte* from, std::int64_t n) {
         std::array<float, piece> values; // a double that is no NaN makes no float that is one
         convert_all(view.type, from, n, values.data());
-        return are_numbers(values.data(), n);
+        return !has_nan(values.data(), n);
     });
 }
 

@@ -7,14 +7,9 @@ namespace fastfuse {
 namespace {
 
 template <class T>
-FASTFUSE_INLINE bool drop_where_nan(const T* vote, Voters rater, std::int64_t n, Voters* voters) {
-    Voters dropped = 0;
-    for (std::int64_t k = 0; k < n; ++k) {
-        const Voters drop = vote[k] != vote[k] ? rater : 0; // NaN alone
-        dropped |= drop;
-        voters[k] &= ~drop;
-    }
-    return dropped != 0;
+FASTFUSE_INLINE void drop_where_nan(const T* vote, Voters rater, std::int64_t n, Voters* voters) {
+    for (std::int64_t k = 0; k < n; ++k)
+        voters[k] &= ~(vote[k] != vote[k] ? rater : 0);
 }
 
 template <class T>
@@ -70,22 +65,17 @@ void add_of_raters(const Sums& from, const std::vector<std::size_t>& raters, Sum
     }
 }
 
-FASTFUSE_CLONES bool drop_nan(const float* vote, Voters rater, std::int64_t n, Voters* voters) {
-    return drop_where_nan(vote, rater, n, voters);
+FASTFUSE_CLONES void drop_nan(const float* vote, Voters rater, std::int64_t n, Voters* voters) {
+    drop_where_nan(vote, rater, n, voters);
 }
 
-FASTFUSE_CLONES bool drop_nan(const double* vote, Voters rater, std::int64_t n, Voters* voters) {
-    return drop_where_nan(vote, rater, n, voters);
+FASTFUSE_CLONES void drop_nan(const double* vote, Voters rater, std::int64_t n, Voters* voters) {
+    drop_where_nan(vote, rater, n, voters);
 }
 
-FASTFUSE_CLONES bool drop_unseen(const std::uint8_t* seen, Voters rater, std::int64_t n, Voters* voters) {
-    Voters dropped = 0;
-    for (std::int64_t k = 0; k < n; ++k) {
-        const Voters drop = seen[k] == 0 ? rater : 0;
-        dropped |= drop;
-        voters[k] &= ~drop;
-    }
-    return dropped != 0;
+FASTFUSE_CLONES void drop_unseen(const std::uint8_t* seen, Voters rater, std::int64_t n, Voters* voters) {
+    for (std::int64_t k = 0; k < n; ++k)
+        voters[k] &= ~(seen[k] == 0 ? rater : 0);
 }
 
 FASTFUSE_CLONES double keep_weight(const float* weight, const Voters* voters, Voters all, std::int64_t n,

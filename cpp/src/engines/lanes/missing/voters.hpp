@@ -22,12 +22,12 @@ Performance of_raters(const Performance& performance, const std::vector<std::siz
 // Adds sums of these raters to those of all.
 void add_of_raters(const Sums& from, const std::vector<std::size_t>& raters, Sums& to);
 
-// Drop a rater where the vote is NaN. Return whether it is so anywhere.
-bool drop_nan(const float* vote, Voters rater, std::int64_t n, Voters* voters);
-bool drop_nan(const double* vote, Voters rater, std::int64_t n, Voters* voters);
+// Drop a rater where the vote is NaN.
+void drop_nan(const float* vote, Voters rater, std::int64_t n, Voters* voters);
+void drop_nan(const double* vote, Voters rater, std::int64_t n, Voters* voters);
 
-// Drops a rater where `seen` is 0. Returns whether it is so anywhere.
-bool drop_unseen(const std::uint8_t* seen, Voters rater, std::int64_t n, Voters* voters);
+// Drops a rater where `seen` is 0.
+void drop_unseen(const std::uint8_t* seen, Voters rater, std::int64_t n, Voters* voters);
 
 // The weight where these are the voters, else 0. Returns the sum.
 double keep_weight(const float* weight, const Voters* voters, Voters all, std::int64_t n, float* to);

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-
-from ..problems import simulated_raters, soften
+from tests.problems import simulated_raters, soften
 
 ALL = (fastfuse.staple, fastfuse.soft_staple, fastfuse.simplified_soft_staple, fastfuse.majority_vote)
 EM = ALL[:-1]

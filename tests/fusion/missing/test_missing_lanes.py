@@ -12,10 +12,9 @@ import pytest
 
 import fastfuse
 from fastfuse import _core, reference
+from tests.core.common import options_for
+from tests.fusion.test_lanes import METHODS, assert_same, assert_same_errors, fuse, opinions
 from tests.problems import dense
-
-from ..core.common import options_for
-from .test_lanes import METHODS, assert_same, assert_same_errors, fuse, opinions
 
 N = 9000  # some tiles more than a job takes
 HOLES = ("one vote", "slabs", "here and there", "half", "one rater", "a stretch that nobody saw")
@@ -236,7 +235,7 @@ def test_other_processors(instruction_set: str) -> None:
         import os, sys
         os.environ["FASTFUSE_INSTRUCTION_SET"] = {instruction_set!r}
         sys.path.insert(0, {str(__file__.rsplit("/tests/", 1)[0])!r})
-        from tests.fusion.test_missing_lanes import *
+        from tests.fusion.missing.test_missing_lanes import *
         for m in (2, 5, 8, 12):
             for method in METHODS:
                 for m_step in ("paper", "em"):
