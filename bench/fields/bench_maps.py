@@ -27,13 +27,18 @@ FUSIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "masks: STAPLE": ("binary", {}),
     "{0, 0.3, 1}: soft-STAPLE, em": ("three-valued", {"m_step": "em"}),
     "dense: soft-STAPLE, em": ("dense", {"m_step": "em"}),
+    "dense: soft-STAPLE, paper": ("dense", {"m_step": "paper"}),
 }
 MAP, SMOOTHED, FIELD = "with a prior map", "with a smoothed vote as prior", "with mrf"
+ANY = "with a map of all priors"
 BOTH = "with mrf and a prior map, ten iterations"
 AIMS = {  # at most so many times the plain fusion
     ("masks: STAPLE", MAP): 6,
     ("{0, 0.3, 1}: soft-STAPLE, em", MAP): 10,
     ("dense: soft-STAPLE, em", MAP): 40,
+    ("dense: soft-STAPLE, paper", MAP): 40,
+    ("dense: soft-STAPLE, em", ANY): 40,
+    ("dense: soft-STAPLE, paper", ANY): 40,
     ("masks: STAPLE", SMOOTHED): 6,
     ("{0, 0.3, 1}: soft-STAPLE, em", SMOOTHED): 10,
     ("masks: STAPLE", FIELD): 60,
@@ -64,8 +69,14 @@ def smoothed() -> NDArray[np.float32]:
     return fastfuse.smoothed_vote(binary_votes(), 4.0, spacing_mm=(1, 1, 1))
 
 
+@cache
+def any_prior() -> NDArray[np.float32]:
+    """Return a map that has every prior from 1e-3 to 1 - 1e-3, next to any other."""
+    return np.random.default_rng(0).uniform(1e-3, 1 - 1e-3, atlas().shape).astype(np.float32)
+
+
 def options_of(contestant: str) -> dict[str, Any]:
-    prior = {MAP: atlas, BOTH: atlas, SMOOTHED: smoothed}.get(contestant)
+    prior = {MAP: atlas, BOTH: atlas, SMOOTHED: smoothed, ANY: any_prior}.get(contestant)
     return (
         ({"prior": prior()} if prior else {})
         | ({"mrf": 0.3} if contestant in (FIELD, BOTH) else {})

@@ -37,6 +37,14 @@ def dense(m: int) -> list[Volume]:
     return [np.clip(np.where(truth(), 0.7, 0.1) + 0.15 * rng.standard_normal(SHAPE), 0, 1) for _ in range(m)]
 
 
+def sparse(m: int) -> list[Volume]:
+    """Return masks whose middle is dense: some voxels have few fractional votes, and most none."""
+    middle = np.zeros(SHAPE, bool)
+    middle[4:8, 5:25] = True
+    middle |= np.random.default_rng(7).random(SHAPE) < 0.02
+    return [np.where(middle, vote, mask) for vote, mask in zip(dense(m), masks(m), strict=True)]
+
+
 def smooth() -> Volume:
     """Return an atlas in float32, on both sides of 1/2, most of it the same low number."""
     rng = np.random.default_rng(1)
@@ -70,7 +78,12 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "rings, soft, em": ("soft-staple", lambda: rings(4), {"max_iter": 8, "m_step": "em"}),
     "dense": ("soft-staple", lambda: dense(4), {"max_iter": 8}),
     "dense, em": ("soft-staple", lambda: dense(4), {"max_iter": 8, "m_step": "em"}),
+    "one dense": ("soft-staple", lambda: dense(1), {"max_iter": 8}),
     "two dense": ("soft-staple", lambda: dense(2), {"max_iter": 8}),
+    "three dense": ("soft-staple", lambda: dense(3), {"max_iter": 8}),
+    "seven dense": ("soft-staple", lambda: dense(7), {"max_iter": 4}),
+    "dense here and there": ("soft-staple", lambda: sparse(6), {"max_iter": 8}),
+    "dense here and there, em": ("soft-staple", lambda: sparse(6), {"max_iter": 8, "m_step": "em"}),
 }
 
 
@@ -96,7 +109,9 @@ def test_one_answer(case: str, which: str) -> None:
     assert_one_answer(case, MAPS[which]())
 
 
-@pytest.mark.parametrize("case", ["masks", "twenty masks", "rings, soft, em", "dense", "dense, em"])
+@pytest.mark.parametrize(
+    "case", ["masks", "twenty masks", "rings, soft, em", "dense", "dense, em", "three dense"]
+)
 def test_what_lies_outside_a_mask_does_not_count(case: str) -> None:
     """Not even a prior that is none."""
     inside = np.random.default_rng(4).random(SHAPE) < 0.7
@@ -125,7 +140,7 @@ def test_priors_next_to_none_and_to_certainty(case: str) -> None:
     assert_one_answer(case, np.random.default_rng(6).choice([1e-300, 0.5, 1 - 2**-53], SHAPE))
 
 
-@pytest.mark.parametrize("case", ["masks", "nine masks", "rings, soft", "dense, em"])
+@pytest.mark.parametrize("case", ["masks", "nine masks", "rings, soft", "dense, em", "seven dense"])
 def test_same_bits_for_every_team(case: str) -> None:
     method, votes, own = CASES[case]
     many = [np.tile(vote, (8, 1, 1)) for vote in votes()]  # several jobs

@@ -8,25 +8,53 @@
 #include "em/spread.hpp"
 #include "engines/map/expectation.hpp"
 #include "engines/passes.hpp"
+#include "support/lanes.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
 namespace {
 
-// Σ_B q(B) π a / (π a + (1 − π) b), with all 2^m patterns.
-FASTFUSE_CLONES double mix_all(const double* q, const double* a, const double* b, double prior,
-                               std::size_t patterns) {
-    std::array<double, 8> sum{};
-    const std::size_t lanes = std::min<std::size_t>(patterns, sum.size());
-    for (std::size_t k = 0; k < patterns; k += lanes)
-        for (std::size_t j = 0; j < lanes; ++j) {
-            const double x = prior * a[k + j];
-            sum[j] += q[k + j] * (x / (x + (1 - prior) * b[k + j]));
-        }
-    double total = 0;
-    for (const double part : sum)
-        total += part;
-    return total;
+using Doubles = kernels::Lanes<double, 64>;
+constexpr std::int64_t width = kernels::lanes_in<double, 64>;
+
+// A quotient, not divided yet.
+struct Quotient {
+    Doubles over, under;
+};
+
+FASTFUSE_INLINE Doubles between(const Doubles& q, const Doubles& none, const Doubles& one) {
+    return (1 - q) * none + q * one;
+}
+
+FASTFUSE_INLINE Quotient between(const Doubles& q, const Quotient& none, const Quotient& one) {
+    return {between(q, none.over * one.under, one.over * none.under), none.under * one.under};
+}
+
+// π a / (π a + (1 − π) b)
+FASTFUSE_INLINE Quotient posterior(const Doubles& prior, double a, double b) {
+    const Doubles x = prior * a;
+    return {x, x + (1 - prior) * b};
+}
+
+// Σ_B q(B) π a / (π a + (1 − π) b) of `width` rows. Rater by rater, what is known of the patterns without
+// their mark meets what is known of those with it.
+FASTFUSE_CLONES void mix_rows(const Batch& batch, std::int64_t row, const double* a, const double* b,
+                              double* w) {
+    const auto prior = kernels::load<Doubles>(batch.prior + row);
+    const auto first = kernels::load<Doubles>(batch.vote + row);
+    std::array<Doubles, most_fractional + 1>
+        known; // at i: without the mark of rater i, with those before it summed
+    for (std::size_t pattern = 0; pattern >> batch.raters == 0; pattern += 2) {
+        const Quotient both = between(first, posterior(prior, a[pattern], b[pattern]),
+                                      posterior(prior, a[pattern + 1], b[pattern + 1]));
+        Doubles found = both.over / both.under;
+        int i = 1;
+        for (; pattern >> i & 1; ++i)
+            found = between(kernels::load<Doubles>(batch.votes_of(i) + row),
+                            known[static_cast<std::size_t>(i)], found);
+        known[static_cast<std::size_t>(i)] = found;
+    }
+    kernels::store(w, known[static_cast<std::size_t>(batch.raters)]);
 }
 
 class ByPatterns : public Consenter {
@@ -39,31 +67,43 @@ class ByPatterns : public Consenter {
         Pace pace(worker);
         posterior_.make_room(batch.rows);
         RowEnumerator enumerator(batch, performance_);
-        for (std::int64_t row = 0; row < batch.rows; ++row) {
-            if (batch.may_miss && misses(batch, row)) {
-                posterior_.foreground[static_cast<std::size_t>(row)] =
-                    enumerator.find(row, nullptr).foreground;
-                if (pace.stopped_after(enumerator.terms())) break;
-                continue;
-            }
-            terms_.spread(batch, row, 1);
-            posterior_.foreground[static_cast<std::size_t>(row)] = std::min(mix(batch.prior[row]), 1.0);
-            if (pace.stopped_after(static_cast<std::int64_t>(terms_.size()))) break;
+        double* w = posterior_.foreground.data();
+        std::int64_t done = 0;
+        for (std::int64_t row = 0; row < batch.rows; row += done) {
+            const std::int64_t terms = terms_of_rows(batch, row);
+            const std::int64_t all = std::int64_t{1} << batch.raters;
+            const bool in_lanes = row + width <= batch.rows && terms >= all && !misses(batch, row, width);
+            done = in_lanes ? width : 1;
+            if (in_lanes)
+                mix_rows(batch, row, patterns_.one.data(), patterns_.zero.data(), w + row);
+            else
+                w[row] = misses(batch, row, 1) ? enumerator.find(row, nullptr).foreground : mix(batch, row);
+            for (std::int64_t k = row; k < row + done; ++k)
+                w[k] = std::min(w[k], 1.0); // the weights sum to 1, except for rounding
+            if (pace.stopped_after(in_lanes ? all : terms)) break;
         }
         return posterior_;
     }
 
   private:
-    static bool misses(const Batch& batch, std::int64_t row) {
-        for (int i = 0; i < batch.raters; ++i)
-            if (is_missing(batch.votes_of(i)[row])) return true;
+    // Whether one of n rows lacks a vote.
+    static bool misses(const Batch& batch, std::int64_t row, std::int64_t n) {
+        for (int i = 0; i < batch.raters && batch.may_miss; ++i)
+            if (std::any_of(batch.votes_of(i) + row, batch.votes_of(i) + row + n, is_missing)) return true;
         return false;
     }
 
-    double mix(double prior) const {
-        if (terms_.is_whole())
-            return mix_all(terms_.weight(), patterns_.one.data(), patterns_.zero.data(), prior,
-                           terms_.size());
+    // Of the next `width` rows: how many binary patterns have a weight in their votes.
+    static std::int64_t terms_of_rows(const Batch& batch, std::int64_t row) {
+        std::int64_t terms = 0;
+        for (std::int64_t k = row; k < std::min(row + width, batch.rows); ++k)
+            terms += std::int64_t{1} << fractional_votes(batch, k);
+        return terms;
+    }
+
+    double mix(const Batch& batch, std::int64_t row) {
+        terms_.spread(batch, row, 1);
+        const double prior = batch.prior[row];
         double w = 0;
         for (std::size_t k = 0; k < terms_.size(); ++k) {
             const std::uint32_t pattern = terms_.pattern()[k];

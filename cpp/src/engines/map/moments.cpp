@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "em/spread.hpp"
+#include "engines/lanes/tile.hpp"
 #include "engines/map/priors.hpp"
 #include "support/lanes.hpp"
 #include "support/runs.hpp"
@@ -267,11 +268,10 @@ std::optional<Moments> Moments::of_patterns(const VoteTable& table, bool votes, 
                 if (!add_to(pattern, k, terms.weight()[b])) return std::nullopt;
             for (int i = 0; votes && i < raters; ++i) {
                 const double q = table.votes_of(i)[segment.row];
-                if (!is_fractional(q)) continue;
-                const std::uint64_t of_rater = static_cast<std::uint64_t>(i + 1) << raters | pattern;
+                if (!is_fractional(q) || pattern >> i & 1) continue;
+                const std::size_t of_rater = row_of_votes(raters, i, kernels::without_rater(pattern, i));
                 for (std::size_t k = segment.begin; k < segment.end; ++k)
-                    if (!add_to(of_rater, k, terms.weight()[b] * (q - (pattern >> i & 1))))
-                        return std::nullopt;
+                    if (!add_to(of_rater, k, terms.weight()[b] * q)) return std::nullopt;
             }
             patience.after(static_cast<std::int64_t>(segment.end - segment.begin) * orders);
         }
@@ -281,7 +281,7 @@ std::optional<Moments> Moments::of_patterns(const VoteTable& table, bool votes, 
         order[k] = {found.key(k), k};
     std::sort(order.begin(), order.end());
     Moments moments;
-    moments.count_.resize(static_cast<std::size_t>(votes ? raters + 1 : 1) << raters);
+    moments.count_.resize(pattern_rows(raters, votes));
     for (const auto& [key, k] : order)
         moments.add(key / cells, static_cast<std::uint32_t>(key % cells), found.sums(k));
     return moments;
@@ -290,7 +290,7 @@ std::optional<Moments> Moments::of_patterns(const VoteTable& table, bool votes, 
 // Of cells of one row and side.
 Moments::Found Moments::sums_of(const Segment& segment, const Terms& terms, CellSums& scratch) const {
     Found found{};
-    const std::size_t row = segment.row % terms.rows();
+    const std::size_t row = segment.row;
     for (std::size_t term = terms.begin[row]; term < terms.begin[row + 1]; ++term) {
         double a = terms.one[term], b = terms.zero[term];
         if (segment.of_complement) std::swap(a, b);
@@ -325,7 +325,7 @@ RowSums Moments::sums(const Terms& terms, const Team& team) const {
         const std::size_t row = segments_[s].row;
         sums.w[row] += found[s].w;
         sums.u[row] += found[s].u;
-        if (row < terms.rows()) sums.log_evidence += found[s].log_evidence;
+        if (row < terms.scored) sums.log_evidence += found[s].log_evidence;
     }
     return sums;
 }

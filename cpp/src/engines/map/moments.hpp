@@ -36,9 +36,20 @@ struct Terms {
 
     std::vector<std::size_t> begin{0};     // of each row's terms, and the end of the last row's
     std::vector<double> weight, one, zero; // q, a, b; the larger one of a and b is 1
+    std::size_t scored = SIZE_MAX;         // the evidence of so many rows counts, the first
 };
 
-// Σ w and Σ (1 − w) of each row, and Σ log evidence of all.
+// Rows of the binary patterns' moments: 2^m, and with votes 2^(m−1) for each rater.
+constexpr std::size_t pattern_rows(int raters, bool with_votes) {
+    return (std::size_t{1} << raters) + (with_votes ? static_cast<std::size_t>(raters) << raters >> 1 : 0);
+}
+
+// Row of V_i(B), `others` the marks of the other raters.
+constexpr std::size_t row_of_votes(int raters, int i, std::size_t others) {
+    return (std::size_t{1} << raters) + (static_cast<std::size_t>(i) << raters >> 1) + others;
+}
+
+// Σ w and Σ (1 − w) of each row, and Σ log evidence of all that are scored.
 struct RowSums {
     explicit RowSums(std::size_t rows) : w(rows), u(rows) {}
     std::vector<double> w, u;
@@ -54,15 +65,16 @@ class Moments {
     static std::optional<Moments> gather(const Votes& votes, const Tabulation& table, const Team& team);
 
     // Those of the 2^m binary patterns, for soft-STAPLE, whose votes enter only through the patterns' weights
-    // q_t(B), as in em/masses.hpp: Σ_t q_t(B) d^j. With `votes`, then those of V_i(B) = q_it q_t(B) − b_i
-    // q_t(B) for each rater i, at row (i + 1) 2^m + B: what the paper's M-step needs. Nullopt where there are
-    // too many.
+    // q_t(B), as in em/masses.hpp: Σ_t q_t(B) d^j. With `votes`, then what the paper's M-step needs: those of
+    // V_i(B) = q_it q_t(B) − b_i q_t(B) for each rater i and each B without a mark of i. With the mark, only
+    // the sign differs: q_t(B) is q_it r there, r of the other raters, and V_i(B) is −q_it (1 − q_it) r.
+    // Nullopt where there are too many.
     std::optional<Moments> of_patterns(const VoteTable& table, bool votes, Watch& watch) const;
     // The same of votes that do not repeat: in one pass, see dense.cpp.
     static std::optional<Moments> of_dense(const Votes& votes, bool with_votes, const Team& team);
 
-    // Row r has the terms of number r modulo their rows; the evidence is of the first of these only.
     RowSums sums(const Terms& terms, const Team& team) const;
+    std::size_t rows() const { return count_.size(); }
     double count(std::size_t row) const { return count_[row]; } // its voxels
     double prior() const { return prior_; }                     // Σ π
 
