@@ -44,6 +44,16 @@ def votes(m: int, noise: float, fractional: float = 0) -> Votes:
 
 
 @cache
+def of_any_fraction(i: int, share: float) -> NDArray[np.float32]:
+    """Return rater i's ball, with flips, and with fractions anywhere of which no two are alike."""
+    rng = np.random.default_rng([i, 1])
+    marks = vote(i, FLIPPED, 0).copy()
+    where = rng.random(SHAPE, np.float32) < share
+    marks[where] = rng.random(np.count_nonzero(where), np.float32)
+    return marks
+
+
+@cache
 def mask(i: int, noise: float) -> NDArray[np.uint8]:
     return vote(i, noise, 0).astype(np.uint8)
 
@@ -65,6 +75,11 @@ def by_raters(method: str, several: tuple[int, ...], make: Callable[[int], Votes
 
 def by_share(method: str, m: int, shares: tuple[float, ...]) -> Sweep:
     return {f"{share:.2%}": fuse(method, votes(m, FLIPPED, share)) for share in shares}
+
+
+def by_share_of_any(m: int, shares: tuple[float, ...]) -> Sweep:
+    raters = {share: tuple(of_any_fraction(i, share) for i in range(m)) for share in shares}
+    return {f"{share:.2%}": fuse("soft_staple", votes) for share, votes in raters.items()}
 
 
 def by_noise(m: int, several: tuple[float, ...]) -> Sweep:
@@ -119,6 +134,7 @@ def one_of(dtype: type) -> Sweep:
 
 MIDDLE = tuple(length // 2 for length in SHAPE)
 FEW, MORE = (0, 0.0005, 0.001, 0.002, 0.004), (0.004, 0.008, 0.016, 0.032)
+SOME = (0.01, 0.02, 0.04, 0.08)
 SWEEPS: dict[str, Callable[[], Sweep]] = {
     "soft votes, raters": lambda: by_raters(
         "soft_staple", (22, 25, 28, 32, 36, 38, 40), lambda m: votes(m, FLIPPED, 0.01)
@@ -126,6 +142,7 @@ SWEEPS: dict[str, Callable[[], Sweep]] = {
     "soft votes, 30 raters, share of 0.3": lambda: by_share("soft_staple", 30, (0.0075, 0.01, 0.015, 0.02)),
     "soft votes, 7 raters, a small share of 0.3": lambda: by_share("soft_staple", 7, FEW),
     "soft votes, 7 raters, share of 0.3": lambda: by_share("soft_staple", 7, (*MORE, 0.06, 0.1)),
+    "soft votes, 9 raters, share of any fraction": lambda: by_share_of_any(9, (0.005, *SOME)),
     "simplified, 12 raters, share of 0.3": lambda: by_share("simplified_soft_staple", 12, MORE),
     "masks, up to 18 raters": lambda: by_raters(
         "staple", (7, 8, 9, 12, 15, 16, 17, 18), lambda m: masks(m, 0.02)
@@ -143,6 +160,7 @@ AIMS = {  # group: at most so many times, this one, what that one takes
     "soft votes, raters": (1.3, "38 raters", "36 raters"),
     "soft votes, 30 raters, share of 0.3": (2.5, "2.00%", "1.00%"),
     "masks, raters": (1.5, "72 raters", "65 raters"),
+    "soft votes, 9 raters, share of any fraction": (2.6, "8.00%", "1.00%"),
 }
 
 
@@ -150,6 +168,7 @@ def medians(group: str) -> dict[str, float]:
     """Run a sweep's calls by turns; return each one's median of processor time."""
     found = by_turns(SWEEPS[group](), ROUNDS)
     vote.cache_clear()
+    of_any_fraction.cache_clear()
     mask.cache_clear()
     return found
 

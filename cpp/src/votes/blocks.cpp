@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 #include "votes/group_digest.hpp"
@@ -193,42 +194,68 @@ class Reader {
                     group(i)[k] = is_inside(k) && std::nearbyint(group(i)[k]) == *votes_.select_label;
     }
 
-    double vote(int rater, std::int64_t k) {
-        if (widened_) return group(rater)[k];
+    // The votes of the rows from `first` on, which begin at start_[0], start_[1] …
+    void read_column(int rater, std::int64_t first) {
         const auto i = static_cast<std::size_t>(rater);
-        if (!present_.empty() && present_[i] && !block_.seen[i][static_cast<std::size_t>(begin_ + k)])
-            return missing_vote;
+        const auto n = static_cast<std::size_t>(block_.rows - first);
+        double* to = block_.vote.data() + rater * block_rows + first;
         const Scalar type = votes_.raters[i].type;
-        const std::byte* from = raters_[i] + (begin_ + k) * size_of(type);
-        if (type == Scalar::u8) return std::to_integer<int>(*from); // the most frequent type
-        double value;
-        widen_all(type, from, 1, &value);
-        return value;
+        const std::byte* from = raters_[i] + begin_ * size_of(type);
+        if (widened_) {
+            for (std::size_t r = 0; r < n; ++r)
+                to[r] = group(rater)[start_[r]];
+            return;
+        }
+        if (type == Scalar::u8 || type == Scalar::boolean) // the most frequent types
+            pick<std::uint8_t>(from, n, to);
+        else if (type == Scalar::f32)
+            pick<float>(from, n, to);
+        else
+            for (std::size_t r = 0; r < n; ++r)
+                widen_all(type, from + start_[r] * size_of(type), 1, to + r);
+        if (present_.empty() || !present_[i]) return;
+        for (std::size_t r = 0; r < n; ++r)
+            if (!block_.seen[i][static_cast<std::size_t>(begin_ + start_[r])]) to[r] = missing_vote;
     }
 
-    std::int32_t row_for(std::int64_t k) {
-        if (!is_inside(k)) return -1;
-        if (!votes_.prior && !digest_.any(k)) return 0;
-        const std::int64_t r = block_.rows++;
-        for (int i = 0; i < votes_.size(); ++i)
-            block_.vote[static_cast<std::size_t>(i * block_rows + r)] = vote(i, k);
-        if (votes_.prior) block_.prior[static_cast<std::size_t>(r)] = group(votes_.size())[k];
-        return static_cast<std::int32_t>(r);
+    template <class T> void pick(const std::byte* from, std::size_t n, double* to) const {
+        for (std::size_t r = 0; r < n; ++r) {
+            T value;
+            std::memcpy(&value, from + start_[r] * static_cast<std::int64_t>(sizeof value), sizeof value);
+            to[r] = static_cast<double>(value);
+        }
     }
 
     // A row for every run of voxels.
     void add_rows() {
+        const std::int64_t first = block_.rows;
         for (std::int64_t k = 0, end; k < n_; k = end) {
             for (end = k + 1; end < n_ && !digest_.differs(end) && is_inside(end) == is_inside(k);)
                 ++end;
-            const std::int32_t r = row_for(k);
+            const auto r = static_cast<std::int32_t>(row_for(k));
             std::fill(row_of(k), row_of(end), r);
-            if (r >= 0 && is_read(r))
-                block_.count[static_cast<std::size_t>(r)] += static_cast<double>(end - k);
+            if (r == 0) block_.count[0] += static_cast<double>(end - k);
+            if (r < first) continue;
+            start_[static_cast<std::size_t>(r - first)] = k;
+            block_.count[static_cast<std::size_t>(r)] = static_cast<double>(end - k);
+        }
+        for (int i = 0; i < votes_.size(); ++i)
+            read_column(i, first);
+        for (std::int64_t r = first; r < block_.rows; ++r) {
+            const auto row = static_cast<std::size_t>(r);
+            if (votes_.prior)
+                block_.prior[row] = group(votes_.size())[start_[row - static_cast<std::size_t>(first)]];
+            if (!is_read(r)) block_.count[row] = 0;
         }
     }
 
-    bool is_read(std::int32_t row) const {
+    // −1 outside the mask, 0 without votes.
+    std::int64_t row_for(std::int64_t k) {
+        if (!is_inside(k)) return -1;
+        return votes_.prior || digest_.any(k) ? block_.rows++ : 0;
+    }
+
+    bool is_read(std::int64_t row) const {
         bool read = !votes_.may_miss();
         for (int i = 0; i < votes_.size() && !read; ++i)
             read = !is_missing(block_.vote[static_cast<std::size_t>(i * block_rows + row)]);
@@ -246,6 +273,7 @@ class Reader {
     bool mask_is_good_ = true, present_is_good_ = true; // of 0 and 1 alone
     bool widened_ = false;                              // the group's votes are in its table
     std::int64_t begin_ = 0, n_ = 0; // the group: its first voxel in the block, its number of voxels
+    std::array<std::int64_t, group_voxels> start_{}; // of each new row: its first voxel in the group
 };
 
 } // namespace
