@@ -107,6 +107,15 @@ def test_layouts_do_not_matter(layout: str, shape: tuple[int, ...]) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_swapped_bytes_of_any_length(dtype: Any) -> None:
+    """Whole vectors, and the few items after them."""
+    for length in (*range(1, 71), 4096 + 17):
+        votes = [vote.astype(dtype) for vote in np.random.default_rng(length).random((2, length))]
+        found = fastfuse.majority_vote([swapped(vote) for vote in votes], dtype="float64", threads=1)
+        assert_array_equal(found.probability, fastfuse.majority_vote(votes, dtype="float64").probability)
+
+
 def test_every_half_is_read_as_numpy_reads_it() -> None:
     halves = np.arange(0x3C01, dtype=np.uint16).view(np.float16)  # all from 0 to 1
     votes = [halves, halves[::-1], np.full(len(halves), 0.25, np.float16)]

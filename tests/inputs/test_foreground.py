@@ -75,7 +75,9 @@ def test_one_label_in_a_list_is_the_label(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, "dilated"])
 @pytest.mark.parametrize(
-    "codes", [[255, 255, 255], [1, 255, 2], [0.3, 1, 7.5]], ids=["bytes", "codes that differ", "fractions"]
+    "codes",
+    [[255, 255, 255], [1, 255, 2], [0.3, 1, 7.5], [True, 2, True]],
+    ids=["bytes", "codes that differ", "fractions", "masks already"],
 )
 def test_binarize(name: str, codes: list[float]) -> None:
     function = {**FUNCTIONS, "dilated": dilated}[name]

@@ -110,6 +110,8 @@ class Foreground:
         if self.labels:
             return self._of_labels(data, name, inside)
         if self.binarize:
+            if data.dtype.kind == "b":
+                return data
             said += _on_binarized(data, name, inside)
             return _keeping_unread(data, np.asarray(data > 0))
         if self.threshold is not None:

@@ -149,6 +149,35 @@ bool are_zero(const Lines& lines, std::int64_t item) {
     return are_zero(first, bytes, lines.lines, lines.line_step, counted);
 }
 
+// Neighbours of 8 bits change places, then those of 16, then those of 32. `L`: one item or some.
+template <class T, class L> FASTFUSE_INLINE void swap_at(std::byte* place) {
+    L items;
+    std::memcpy(&items, place, sizeof items);
+    for (std::size_t bits = 8; bits < 8 * sizeof(T); bits *= 2) {
+        const T every_second = static_cast<T>(static_cast<T>(~T{0}) / ((T{1} << bits) + 1));
+        items = static_cast<L>((items & every_second) << bits | (items >> bits & every_second));
+    }
+    std::memcpy(place, &items, sizeof items);
+}
+
+template <class T> FASTFUSE_INLINE void swap_each(std::byte* items, std::int64_t n) {
+    using Some = kernels::Lanes<T, 64>;
+    constexpr auto item = static_cast<std::int64_t>(sizeof(T)),
+                   some = static_cast<std::int64_t>(sizeof(Some));
+    std::int64_t k = 0;
+    for (; k + some <= n * item; k += some)
+        swap_at<T, Some>(items + k);
+    for (; k < n * item; k += item)
+        swap_at<T, T>(items + k);
+}
+
+#define FASTFUSE_SWAP(T, name)                                                                               \
+    FASTFUSE_CLONES void name(std::byte* items, std::int64_t n) { swap_each<T>(items, n); }
+FASTFUSE_SWAP(std::uint16_t, swap_halves)
+FASTFUSE_SWAP(std::uint32_t, swap_words)
+FASTFUSE_SWAP(std::uint64_t, swap_doubles)
+#undef FASTFUSE_SWAP
+
 } // namespace
 
 std::vector<Axis> axes_of(const View& view, const std::vector<std::int64_t>& shape) {
@@ -226,8 +255,12 @@ bool Cursor::skip_zeros(std::int64_t n, std::int64_t item) {
 }
 
 void swap_bytes(std::byte* items, std::int64_t n, std::int64_t item) {
-    for (std::int64_t k = 0; k < n; ++k)
-        std::reverse(items + k * item, items + (k + 1) * item);
+    switch (item) {
+    case 1: return;
+    case 2: return swap_halves(items, n);
+    case 4: return swap_words(items, n);
+    default: return swap_doubles(items, n);
+    }
 }
 
 } // namespace fastfuse
