@@ -51,6 +51,12 @@ def every_second(vote: Array) -> Array:
     return voxels
 
 
+def strewn(mask: Array) -> Array:
+    """Return a mask with flips everywhere: all voxels lie near a mark."""
+    flips = np.random.default_rng(int(mask.sum())).random(mask.shape, np.float32) < 0.003
+    return np.asarray(mask ^ flips)
+
+
 def swapped(vote: Array) -> Array:
     """Return the other byte order, such as files of other machines have."""
     return vote.astype(vote.dtype.newbyteorder())
@@ -108,6 +114,10 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
             "in a mask": (staple(masks, mask=middle), 1.15),
             "where each looked": (staple(masks, present=looked), 2),
             "within 10 mm of a mark": (staple(masks, roi=10.0, spacing_mm=SIDES_MM), 5),
+        },
+        "noisy masks": {
+            "alone": (staple(noisy := tuple(map(strewn, masks))), 1),
+            "within 10 mm of a mark": (staple(noisy, roi=10.0, spacing_mm=SIDES_MM), 5),
         },
         "masks of booleans": {"alone": (staple(marks), 1), "binarized": (staple(marks, binarize=True), 1.15)},
         "labels": {
@@ -213,7 +223,7 @@ def medians(group: str) -> dict[str, float]:
 
 GROUPS = (
     "masks in layouts", "dense votes in layouts", "dense votes in halves", "masks", "labels", "dense votes",
-    "masks of booleans", "masks of four brains", "smoothed masks", "smoothed dense votes",
+    "noisy masks", "masks of booleans", "masks of four brains", "smoothed masks", "smoothed dense votes",
 )  # fmt: skip
 
 

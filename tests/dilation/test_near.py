@@ -29,6 +29,20 @@ def test_near_is_within_the_radius(shape: tuple[int, ...], radius_mm: float, thr
         np.testing.assert_array_equal(near, by_search(mask, radius_mm, spacing_mm))
 
 
+@pytest.mark.parametrize("radius_mm", [2.0, 2.5, 3.3])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_near_many_marks(radius_mm: float, threads: int) -> None:
+    """So many that rows are soon full, except in a corner without marks."""
+    mask = np.random.default_rng(2).random((9, 17, 30)) < 0.2
+    mask[:4, 5:, 12:] = False
+    spacing_mm = [1.2, 0.9, 1.0]
+    near = _core.near(mask, radius_mm=radius_mm, spacing_mm=spacing_mm, threads=threads)
+    expected = by_search(mask, radius_mm, spacing_mm)
+    assert expected.all(axis=-1).any()  # a full row
+    assert not expected.all()
+    np.testing.assert_array_equal(near, expected)
+
+
 def test_near_of_every_layout_and_type() -> None:
     mask = np.random.default_rng(1).random((6, 7, 8)) < 0.02
     options = {"radius_mm": 2.0, "spacing_mm": [1.0, 0.7, 1.3]}

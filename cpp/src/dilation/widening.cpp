@@ -75,21 +75,45 @@ bool Widening::reaches(std::int64_t slow) const {
                        [](const Plane& plane) { return !plane.empty(); });
 }
 
+// The nearest planes first: where marks are many, they soon fill whole rows, which the others pass over.
 bool Widening::widen_into(std::int64_t slow, bool* plane, const Worker& worker) const {
     Pace pace(worker);
-    for (std::int64_t from = first_near(slow); from <= last_near(slow); ++from)
+    std::vector<char> is_full(static_cast<std::size_t>(extent_[1]));
+    std::int64_t runs = 0;
+    const auto add = [&](std::int64_t away, std::int64_t from) {
+        if (from < 0 || from >= extent_[0]) return true;
         for (const Run& run : planes_[static_cast<std::size_t>(from)]) {
-            widen(run, std::abs(from - slow), plane);
+            widen(run, away, is_full, plane);
             if (pace.stopped_after(8 * reach_.most()[1] + 8)) return false;
         }
+        runs += static_cast<std::int64_t>(planes_[static_cast<std::size_t>(from)].size());
+        return true;
+    };
+    for (std::int64_t away = 0; away <= reach_.most()[0]; ++away) {
+        if (!add(away, slow - away) || (away > 0 && !add(away, slow + away))) return false;
+        if (8 * runs < extent_[1]) continue; // a look takes as long as some runs
+        runs = 0;
+        if (find_full(plane, is_full)) break;
+    }
     return true;
 }
 
-void Widening::widen(const Run& run, std::int64_t away, bool* plane) const {
+// Whether all rows are full.
+bool Widening::find_full(const bool* plane, std::vector<char>& is_full) const {
+    bool all = true;
+    for (std::size_t row = 0; row < is_full.size(); ++row, plane += extent_[2]) {
+        if (!is_full[row])
+            is_full[row] = std::memchr(plane, 0, static_cast<std::size_t>(extent_[2])) == nullptr;
+        all = all && is_full[row];
+    }
+    return all;
+}
+
+void Widening::widen(const Run& run, std::int64_t away, const std::vector<char>& is_full, bool* plane) const {
     const std::int64_t last = std::min(run.middle + reach_.most()[1], extent_[1] - 1);
     for (std::int64_t row = std::max<std::int64_t>(run.middle - reach_.most()[1], 0); row <= last; ++row) {
         const std::int64_t half = reach_.half_width(away, std::abs(row - run.middle));
-        if (half < 0) continue;
+        if (half < 0 || is_full[static_cast<std::size_t>(row)]) continue;
         const std::int64_t first = std::max<std::int64_t>(run.first - half, 0);
         const std::int64_t end = std::min(run.end + half, extent_[2]);
         mark(plane + row * extent_[2] + first, end - first);

@@ -52,7 +52,8 @@ class Widening {
 
     std::int64_t first_near(std::int64_t slow) const;
     std::int64_t last_near(std::int64_t slow) const;
-    void widen(const Run& run, std::int64_t away, bool* plane) const;
+    void widen(const Run& run, std::int64_t away, const std::vector<char>& is_full, bool* plane) const;
+    bool find_full(const bool* plane, std::vector<char>& is_full) const;
 
     Place extent_;
     Reach reach_;
