@@ -114,6 +114,7 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
             "in a mask": (staple(masks, mask=middle), 1.15),
             "where each looked": (staple(masks, present=looked), 2),
             "within 10 mm of a mark": (staple(masks, roi=10.0, spacing_mm=SIDES_MM), 5),
+            "disputed voxels": (staple(masks, roi="disputed"), 2),
         },
         "noisy masks": {
             "alone": (staple(noisy := tuple(map(strewn, masks))), 1),

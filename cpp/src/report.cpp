@@ -169,6 +169,7 @@ void add_agreed(const Region& region, const Output& consensus, const Team& team,
     const auto voxels = static_cast<std::int64_t>(region.marked.size());
     team.run((voxels + block_voxels - 1) / block_voxels, [&](std::int64_t job, const Worker&) {
         const std::int64_t first = job * block_voxels, end = std::min(first + block_voxels, voxels);
+        if (all_zero(reinterpret_cast<const std::byte*>(region.marked.data() + first), end - first)) return;
         for (std::int64_t voxel = first; voxel < end; ++voxel)
             if (region.marked[static_cast<std::size_t>(voxel)]) consensus.put(voxel, 1);
     });

@@ -91,24 +91,52 @@ template <class T> FASTFUSE_INLINE void doubt_by(const T* vote, std::uint8_t* do
 FASTFUSE_CLONES void add_doubt(const float* vote, std::uint8_t* doubt) { doubt_by(vote, doubt); }
 FASTFUSE_CLONES void add_doubt(const double* vote, std::uint8_t* doubt) { doubt_by(vote, doubt); }
 
+// What is found of the voxels of a tile, which has at most so many.
+using Bytes = std::array<std::uint8_t, static_cast<std::size_t>(kernels::tile_voxels<float>)>;
+struct Findings {
+    Bytes disputed, marked, agreed;
+    std::uint32_t marks = 0, agreements = 0;
+};
+
+template <class T> FASTFUSE_INLINE void tell_by(const Bytes& doubt, const T* weight, Findings& found) {
+    constexpr auto n = static_cast<std::size_t>(kernels::tile_voxels<T>);
+    Bytes inside;
+    for (std::size_t k = 0; k < n; ++k)
+        inside[k] = weight[k] != 0;
+    for (std::size_t k = 0; k < n; ++k) {
+        found.disputed[k] = static_cast<std::uint8_t>(inside[k] & (doubt[k] == 3));
+        found.marked[k] = static_cast<std::uint8_t>(inside[k] & (doubt[k] == 1));
+        found.agreed[k] = static_cast<std::uint8_t>(inside[k] & (doubt[k] != 3));
+    }
+    std::uint32_t marks = 0, agreements = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+        marks += found.marked[k];
+        agreements += found.agreed[k];
+    }
+    found.marks = marks;
+    found.agreements = agreements;
+}
+FASTFUSE_CLONES void tell(const Bytes& doubt, const float* weight, Findings& found) {
+    tell_by(doubt, weight, found);
+}
+FASTFUSE_CLONES void tell(const Bytes& doubt, const double* weight, Findings& found) {
+    tell_by(doubt, weight, found);
+}
+
 template <class T> void add_tile(const Tile<T>& tile, Region& region, Tally& tally) {
     if (tile.inside == 0) return;
-    std::array<std::uint8_t, static_cast<std::size_t>(kernels::tile_voxels<T>)> doubt;
+    Bytes doubt;
     doubt.fill(tile.empty ? 2 : 0);
     for (int i = 0; i < tile.columns.raters && !tile.empty; ++i)
         add_doubt(tile.columns.vote[i], doubt.data());
-    std::int64_t marked = 0, agreed = 0;
-    for (std::int64_t k = 0; k < tile.voxels; ++k) {
-        const auto voxel = static_cast<std::size_t>(tile.first + k);
-        const std::uint8_t found = doubt[static_cast<std::size_t>(k)];
-        const bool inside = tile.columns.weight[k] != 0;
-        region.disputed[voxel] = inside && found == 3;
-        marked += region.marked[voxel] = inside && found == 1;
-        agreed += region.agreed[voxel] = inside && found != 3;
-    }
+    Findings found;
+    tell(doubt, tile.columns.weight, found); // 0 beyond the volume
+    std::copy_n(found.disputed.begin(), tile.voxels, region.disputed.begin() + tile.first);
+    std::copy_n(found.marked.begin(), tile.voxels, region.marked.begin() + tile.first);
+    std::copy_n(found.agreed.begin(), tile.voxels, region.agreed.begin() + tile.first);
     for (std::size_t i = 0; i < tally.read.size(); ++i) {
-        tally.read[i] += static_cast<double>(agreed);
-        tally.volume[i] += static_cast<double>(marked);
+        tally.read[i] += found.agreements;
+        tally.volume[i] += found.marks;
     }
 }
 

@@ -99,12 +99,18 @@ void convert_halves(const std::byte* from, std::int64_t n, double* to) {
     }
 }
 
+FASTFUSE_CLONES void convert_bytes(const std::byte* from, std::int64_t n, float* to) {
+    convert<std::uint8_t>(from, n, to);
+}
+
+void convert_bytes(const std::byte* from, std::int64_t n, double* to) { convert<std::uint8_t>(from, n, to); }
+
 } // namespace
 
 template <class To> void convert_all(Scalar type, const std::byte* from, std::int64_t n, To* to) {
     switch (type) {
     case Scalar::boolean: return convert<Boolean>(from, n, to);
-    case Scalar::u8: return convert<std::uint8_t>(from, n, to);
+    case Scalar::u8: return convert_bytes(from, n, to);
     case Scalar::i8: return convert<std::int8_t>(from, n, to);
     case Scalar::u16: return convert<std::uint16_t>(from, n, to);
     case Scalar::i16: return convert<std::int16_t>(from, n, to);
