@@ -211,7 +211,6 @@ MISSED = {  # aims that are missed, and the bound that holds in their place
     ("dense votes in layouts", "every second voxel of a line"): 3.2,  # aim 1.5
     ("masks", "in a mask"): 1.35,  # aim 1.15: what is read and written at the mask's edge
     ("labels", "of the other byte order"): 1.9,  # aim 1.5: as of cropped masks
-    ("dense votes", "disputed voxels"): 2.4,  # aim 2, which it met when a fusion took longer
     ("masks of four brains", "new memory"): 1.8,  # aim 1.08: the system clears each page before it gives it
 }
 
