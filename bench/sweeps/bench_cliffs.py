@@ -82,6 +82,11 @@ def by_share_of_any(m: int, shares: tuple[float, ...]) -> Sweep:
     return {f"{share:.2%}": fuse("soft_staple", votes) for share, votes in raters.items()}
 
 
+def by_raters_of_any(several: tuple[int, ...]) -> Sweep:
+    raters = {m: tuple(of_any_fraction(i, 0.01) for i in range(m)) for m in several}
+    return {f"{m} raters": fuse("soft_staple", votes) for m, votes in raters.items()}
+
+
 def by_noise(m: int, several: tuple[float, ...]) -> Sweep:
     return {f"{noise:.2%}": fuse("staple", masks(m, noise)) for noise in several}
 
@@ -143,6 +148,7 @@ SWEEPS: dict[str, Callable[[], Sweep]] = {
     "soft votes, 7 raters, a small share of 0.3": lambda: by_share("soft_staple", 7, FEW),
     "soft votes, 7 raters, share of 0.3": lambda: by_share("soft_staple", 7, (*MORE, 0.06, 0.1)),
     "soft votes, 9 raters, share of any fraction": lambda: by_share_of_any(9, (0.005, *SOME)),
+    "soft votes, 1 % of any fraction, raters": lambda: by_raters_of_any((8, 9, 10, 11, 12, 13, 14)),
     "simplified, 12 raters, share of 0.3": lambda: by_share("simplified_soft_staple", 12, MORE),
     "masks, up to 18 raters": lambda: by_raters(
         "staple", (7, 8, 9, 12, 15, 16, 17, 18), lambda m: masks(m, 0.02)

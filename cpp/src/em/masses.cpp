@@ -22,10 +22,14 @@ FASTFUSE_CLONES void interpolate(double* no, const double* yes, double q, std::s
 
 constexpr int few_raters = 10; // at most: a table stays in a core's own cache
 
-// Few raters: several tables, each for its share of the batches. Many: one table, in strips.
-MassShares shares_of(int raters) {
-    if (raters <= few_raters) return {raters, 0, 16};
-    return {raters, 4, 1};
+// Sixteen tables, each for its share of the batches, where they fit; fewer in strips, each of which reads its
+// share again.
+MassShares shares_of(int raters, std::size_t table_size) {
+    constexpr std::size_t most_bytes = 1 << 24;
+    MassShares split{raters, 0, 16};
+    for (; split.shares > 1; split.shares /= 2, ++split.strip_raters)
+        if (static_cast<std::size_t>(split.shares) * table_size * sizeof(double) <= most_bytes) break;
+    return split;
 }
 
 // Product of the weights that the strip's raters give a row.
@@ -60,8 +64,8 @@ void add_row(const Batch& batch, std::int64_t row, const Spread& terms, bool wit
 
 Masses::Masses(const Rows& rows, bool with_moments, const Team& team)
     : raters_(rows.raters()), with_moments_(with_moments) {
-    const MassShares split = shares_of(raters_);
     const std::size_t size = patterns() * (with_moments ? static_cast<std::size_t>(raters_) + 1 : 1);
+    const MassShares split = shares_of(raters_, size);
     const auto fill = [&](std::int64_t share, std::int64_t strip, double* table, const Worker& worker) {
         const auto reader = rows.reader();
         Spread terms(split.other_raters());
