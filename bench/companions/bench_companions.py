@@ -90,6 +90,10 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
     def soft(votes: Votes, **options: Any) -> Call:
         return lambda: fastfuse.soft_staple(votes, out=out, m_step="em", threads=1, **options)
 
+    def simplified(votes: Votes, **options: Any) -> Call:
+        few = {"max_iter": 4, "tol": 0}  # as many of both
+        return lambda: fastfuse.simplified_soft_staple(votes, out=out, threads=1, **few, **options)
+
     def layouts(votes: Votes, fuse: Callable[..., Call]) -> dict[str, tuple[Call, float]]:
         return {
             "contiguous": (fuse(votes), 1),
@@ -134,6 +138,10 @@ def calls() -> dict[str, dict[str, tuple[Call, float]]]:
             "nan for missing, of none": (soft(dense, missing="nan"), 1.5),
             "disputed voxels": (soft(dense, roi="disputed"), 2),
             "intervals of the information": (soft(dense, intervals="information"), 10),
+        },
+        "dense votes, simplified": {
+            "mixture": (simplified(dense), 1),
+            "votes that weigh the log-odds": (simplified(dense, likelihood="log_linear"), 4),
         },
         "dense votes, some missing": with_holes(dense, soft),
         "masks of four brains": outputs(),

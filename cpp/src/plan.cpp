@@ -21,7 +21,7 @@ bool is_fine(const Votes& votes, bool wide) {
 bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe) {
     if (options.method == Method::border_staple || options.classes > 2) return false;
     if (votes.select_label || votes.size() > kernels::most_product_raters) return false;
-    if (options.method != Method::soft_staple) return options.likelihood != Likelihood::log_linear;
+    if (options.method != Method::soft_staple) return true;
     if (votes.prior || votes.size() > most_mass_raters || options.expectation == Expectation::characteristic)
         return false;
     if (options.route == Route::lanes || probe.rows == 0) return true;
@@ -55,7 +55,7 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
     Plan plan;
     plan.model = model_of(options);
     plan.m_step = options.m_step;
-    plan.fine = is_fine(votes, wide);
+    plan.fine = is_fine(votes, wide) || plan.model == Model::log_linear;
     const bool soft = options.method == Method::soft_staple;
     const bool coupled = options.mrf > 0 && options.method != Method::majority;
     if (soft && !votes.prior && !coupled) plan.masses = MassUse::when_cheaper;

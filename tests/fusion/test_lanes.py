@@ -100,6 +100,42 @@ def test_prior_map(dtype: str) -> None:
     assert_same(ours, exact, 1e-6 if dtype == "float32" else 1e-9)
 
 
+LOGS = "simplified-soft-staple"
+
+
+@pytest.mark.parametrize("prior", [0.3, "estimate", "map"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m", [1, 2, 5, 8, 13, 64])
+def test_votes_that_weigh_the_log_likelihoods(m: int, dtype: str, prior: Any) -> None:
+    """In doubles, whatever the votes are of; with empty tiles, a mask, and votes of 0 and 1 among the others."""
+    votes = dense(m, 6000, seed=m, dtype=dtype)
+    votes[:, 1000:3500] = 0
+    votes[:, 4000:4500] = np.round(votes[:, 4000:4500])
+    mask = np.ones(6000, bool)
+    mask[1500:2100] = mask[5990:] = False
+    options: dict[str, Any] = {"likelihood": "log_linear", "mask": mask, "dtype": dtype}
+    options["prior"] = dense(1, 6000, seed=9)[0] if prior == "map" else prior
+    ours = fuse(votes, LOGS, "lanes", **options)
+    exact = fuse(votes, LOGS, "rows", **(options | {"dtype": "float64"}))
+    assert_same(ours, exact, 1e-7 if dtype == "float32" else 1e-9)
+    np.testing.assert_array_equal(
+        ours.probability, fuse(votes, LOGS, "lanes", threads=2, **options).probability
+    )
+
+
+def test_log_likelihoods_far_apart() -> None:
+    """Forty raters who agree: products beyond what any number holds, and a prior map next to 0 and 1."""
+    votes = np.repeat(np.round(dense(1, 3000)), 40, axis=0) * 0.998 + 0.001
+    prior = np.resize([1e-12, 0.5, 1 - 1e-12], 3000)
+    options: dict[str, Any] = {"likelihood": "log_linear", "prior": prior, "max_iter": 4}
+    ours = fuse(votes, LOGS, "lanes", dtype="float64", **options)
+    assert_same(ours, fuse(votes, LOGS, "rows", dtype="float64", **options), 1e-9)
+
+
+def test_intervals_where_votes_weigh_the_log_likelihoods() -> None:
+    assert_same_errors(opinions(5, 3000), LOGS, 1e-6, likelihood="log_linear", dtype="float64")
+
+
 def assert_same_errors(votes: Any, method: str, atol: float, **options: Any) -> None:
     """Check the intervals' standard errors in lanes against those by rows."""
     options = {"m_step": "em", "max_iter": 40, "intervals": "information"} | options
@@ -232,6 +268,8 @@ def test_other_processors(instruction_set: str) -> None:
                     exact = fuse(votes, method, "rows", m_step=m_step, dtype="float64")
                     assert_same(fuse(votes, method, "lanes", m_step=m_step), exact, 1e-6)
                     assert_same(fuse(votes, method, "lanes", m_step=m_step, dtype="float64"), exact, 1e-9)
+            logs = dict(method=METHODS[1], likelihood="log_linear")
+            assert_same(fuse(votes, route="lanes", **logs), fuse(votes, route="rows", **logs), 1e-6)
             for method in METHODS[:2]:
                 assert_same_errors(opinions(m, 2000), method, 1e-7, dtype="float64")
         print("agree")

@@ -39,7 +39,7 @@ template <class T> struct Volumes {
     }
 };
 
-enum class Kind { masks, rings, levels, dense, missing };
+enum class Kind { masks, rings, levels, dense, missing, holes };
 
 Volumes<float> volumes_of(Kind kind, int raters) {
     std::mt19937 draw(static_cast<unsigned>(kind) + 1);
@@ -55,6 +55,7 @@ Volumes<float> volumes_of(Kind kind, int raters) {
             case Kind::rings: votes.push_back(!marked ? 0 : x < 0.3F ? 0.3F : 1); break;
             case Kind::levels: votes.push_back(static_cast<float>(static_cast<int>(x * 200)) / 200); break;
             case Kind::dense: votes.push_back(x); break;
+            case Kind::holes: votes.push_back(x < 0.1F ? std::numeric_limits<float>::quiet_NaN() : x); break;
             case Kind::missing:
                 votes.push_back(x < 0.1F ? std::numeric_limits<float>::quiet_NaN() : x < 0.5F ? 1 : 0);
                 break;
@@ -120,6 +121,19 @@ std::vector<Case> cases() {
     Options missing = with(Method::simplified_soft_staple);
     missing.missing = Missing::nan;
     all.push_back({"missing", Kind::missing, 5, missing});
+    Options weighed = missing;
+    weighed.likelihood = Likelihood::log_linear;
+    missing.intervals = Intervals::information;
+    missing.m_step = MStep::em;
+    all.push_back({"holes, simplified", Kind::holes, 5, missing});
+    all.push_back({"holes, log-linear", Kind::holes, 5, weighed});
+    for (const MStep m_step : {MStep::paper, MStep::em}) {
+        Options holes = with(Method::soft_staple, Route::automatic, m_step);
+        holes.missing = Missing::nan;
+        all.push_back({"holes", Kind::holes, 6, holes});
+        all.push_back({"holes of many raters", Kind::holes, 11, holes}); // in too many ways for lanes
+        all.push_back({"holes, map", Kind::holes, 4, holes, true});
+    }
     all.push_back({"majority", Kind::dense, 5, with(Method::majority)});
     all.push_back({"field by table", Kind::masks, 5, field(with(Method::staple))});
     all.push_back({"field", Kind::dense, 4, field(with(Method::soft_staple))});

@@ -27,6 +27,7 @@ bool LanesEngine::takes_sample() const {
 
 kernels::Step LanesEngine::step() const {
     if (task_.plan.model == Model::mean_vote) return kernels::Step::mean_vote;
+    if (task_.plan.model == Model::log_linear) return kernels::Step::logs;
     return task_.plan.m_step == MStep::em ? kernels::Step::marks : kernels::Step::votes;
 }
 

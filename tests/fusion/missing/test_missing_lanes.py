@@ -116,6 +116,14 @@ def test_prior_map_and_mask(holes: str, dtype: str) -> None:
     assert_same(ours, exact, 2e-6 if dtype == "float32" else 1e-9)
 
 
+@pytest.mark.parametrize("holes", HOLES)
+def test_votes_that_weigh_the_log_likelihoods(holes: str) -> None:
+    votes = with_holes(dense(5, N), holes)
+    options: dict[str, Any] = {"likelihood": "log_linear", "missing": "nan"}
+    ours = fuse(votes, "simplified-soft-staple", "lanes", **options)
+    assert_same(ours, fuse(votes, "simplified-soft-staple", "rows", dtype="float64", **options), 1e-7)
+
+
 @pytest.mark.parametrize("m_step", ["paper", "em"])
 @pytest.mark.parametrize("holes", HOLES)
 def test_soft_votes_with_a_prior_map(holes: str, m_step: str) -> None:

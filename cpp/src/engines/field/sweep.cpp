@@ -5,50 +5,17 @@
 #include <cstring>
 
 #include "support/lanes.hpp"
+#include "support/lanes_exp.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
 namespace {
 
 using Doubles = kernels::Lanes<double, 64>;
-using Words = kernels::Lanes<std::int64_t, 64>;
 constexpr std::int64_t width = kernels::lanes_in<double, 64>;
 static_assert(sweep_voxels % width == 0);
 
 FASTFUSE_INLINE Doubles all(double value) { return kernels::broadcast<Doubles>(value); }
-
-// 2^k, for k in [−1022, 1023], a whole number.
-FASTFUSE_INLINE Doubles power_of_two(const Doubles& k) {
-    const Doubles shifted = k + all(1023 + 0x1p52); // k + 1023 in the lowest bits
-    Words bits;
-    std::memcpy(&bits, &shifted, sizeof bits);
-    bits <<= 52;
-    Doubles power;
-    std::memcpy(&power, &bits, sizeof power);
-    return power;
-}
-
-// e^x of x in [−700, 0], to 2 units in the last place: e^x = 2^k e^r, |r| ≤ ln 2 / 2, Taylor to r^13.
-FASTFUSE_INLINE Doubles exp_of_negative(const Doubles& x) {
-    constexpr double log2_e = 1.4426950408889634, magic = 0x1.8p52;
-    constexpr double ln2_high = 0x1.62e42fefa3800p-1, ln2_low = 0x1.ef35793c76730p-45;
-    const Doubles k = (x * log2_e + magic) - magic; // to the nearest whole number
-    const Doubles r = (x - k * ln2_high) - k * ln2_low;
-    Doubles sum = r * (1.0 / 6227020800) + 1.0 / 479001600;
-    sum = sum * r + 1.0 / 39916800;
-    sum = sum * r + 1.0 / 3628800;
-    sum = sum * r + 1.0 / 362880;
-    sum = sum * r + 1.0 / 40320;
-    sum = sum * r + 1.0 / 5040;
-    sum = sum * r + 1.0 / 720;
-    sum = sum * r + 1.0 / 120;
-    sum = sum * r + 1.0 / 24;
-    sum = sum * r + 1.0 / 6;
-    sum = sum * r + 1.0 / 2;
-    sum = sum * r + 1;
-    sum = sum * r + 1;
-    return sum * power_of_two(k);
-}
 
 // Logits of the least and the greatest prior: 1e-300 and 1 − 2^-53.
 constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
@@ -67,12 +34,13 @@ FASTFUSE_INLINE void find_between(std::int64_t first, std::int64_t end, SweepScr
         l = l > greatest_logit ? all(greatest_logit) : l;
         const Doubles x = l + kernels::load<Doubles>(w + j);
         const Doubles x_away = x < 0 ? x : -x, l_away = l < 0 ? l : -l;
-        const Doubles e = exp_of_negative(x_away < least_exponent ? all(least_exponent) : x_away);
+        const Doubles e =
+            kernels::exp_of_negative<64>(x_away < least_exponent ? all(least_exponent) : x_away);
         const Doubles share = 1 / (1 + e);
         kernels::store(w + j, (x < 0 ? e : one) * share);
         kernels::store(u + j, (x < 0 ? one : e) * share);
         kernels::store(&scratch.after[k], 1 + e);
-        kernels::store(&scratch.before[k], 1 + exp_of_negative(l_away));
+        kernels::store(&scratch.before[k], 1 + kernels::exp_of_negative<64>(l_away));
         kernels::store(&scratch.positive[k], (x < 0 ? zero : x) - (l < 0 ? zero : l));
     }
 }

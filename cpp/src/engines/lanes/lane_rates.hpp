@@ -2,6 +2,10 @@
 // products.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
 #include "engines/lanes/product.hpp"
 #include "posterior/product.hpp"
 
@@ -21,6 +25,24 @@ kernels::RatesOf<T, most> rates_of(const Performance& performance) {
     rates.prior = static_cast<T>(performance.prior);
     rates.prior_complement = static_cast<T>(1 - performance.prior);
     return rates;
+}
+
+// The same of the logarithms.
+template <class T> kernels::Rates<T> log_rates_of(const Performance& performance) {
+    Performance logs(static_cast<int>(performance.sensitivity.size()));
+    logs.prior = performance.prior;
+    const auto take = [](const std::vector<double>& from, std::vector<double>& to) {
+        std::transform(from.begin(), from.end(), to.begin(), [](double rate) { return std::log(rate); });
+    };
+    take(performance.sensitivity, logs.sensitivity);
+    take(performance.false_negative_rate, logs.false_negative_rate);
+    take(performance.specificity, logs.specificity);
+    take(performance.false_positive_rate, logs.false_positive_rate);
+    return rates_of<T>(logs);
+}
+
+template <class T> kernels::Rates<T> rates_for(kernels::Step step, const Performance& performance) {
+    return step == kernels::Step::logs ? log_rates_of<T>(performance) : rates_of<T>(performance);
 }
 
 // Whether 1 is the likelier of a rater's marks where truth is 1, and where it is 0.

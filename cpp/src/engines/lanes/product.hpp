@@ -6,15 +6,21 @@
 //
 // The EM M-step sees the vote q_i θ_i1 / a_i1. Then w q_i θ_i1 / a_i1 = θ_i1 q_i (x / a_i1) / (x + y). Here
 // x / a_i1 is the product over the raters before i times the product over those after i, without a division.
+//
+// Where votes weigh the log-likelihoods, log a_i1 = q_i log θ_i1 + (1 − q_i) log(1 − θ_i1); x and y are then
+// taken out of the logarithms, divided by the larger product of the raters' a. In doubles: floats hold no
+// such sum.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "engines/lanes/rates.hpp"
 #include "engines/lanes/tile.hpp"
 #include "posterior/product.hpp"
 #include "support/lanes.hpp"
+#include "support/lanes_exp.hpp"
 
 namespace fastfuse::kernels {
 
@@ -88,6 +94,48 @@ FASTFUSE_INLINE void multiply_rater(const T* vote, const std::byte* next, const 
         const L q = load<L>(vote + j * C::lanes);
         chunk.one[j] *= likelihood<one_yes>(q, one);
         chunk.zero[j] *= likelihood<zero_yes>(q, zero);
+    }
+}
+
+// Adds the logarithms of a rater's likelihoods.
+template <class T, int bytes>
+FASTFUSE_INLINE void add_logs(const T* vote, const std::byte* next, const Rate<T>& one, const Rate<T>& zero,
+                              Chunk<T, bytes>& chunk) {
+    using L = Lanes<T, bytes>;
+    using C = Chunk<T, bytes>;
+    const auto log_of = [](const L& q, const Rate<T>& rate) {
+        return rate.base + rate.slope * (rate.towards_yes ? q : T(1) - q);
+    };
+    for (int j = 0; j < C::vectors; ++j) {
+        fetch(next + j * bytes);
+        const L q = load<L>(vote + j * C::lanes);
+        chunk.one[j] += log_of(q, one);
+        chunk.zero[j] += log_of(q, zero);
+    }
+}
+
+// x and y of a chunk of voxels from the logarithms, divided by the larger product; adds its logarithm where
+// the weight is 1.
+template <int bytes>
+FASTFUSE_INLINE void weigh_logs(const Columns<double>& votes, const Rates<double>& rates, std::int64_t first,
+                                Chunk<double, bytes>& chunk, Lanes<double, bytes>& log_scale) {
+    using L = Lanes<double, bytes>;
+    using C = Chunk<double, bytes>;
+    constexpr double least = -700; // e^-700 is a normal number
+    chunk = C{};
+    for (int i = 0; i < votes.raters; ++i)
+        add_logs<double, bytes>(votes.vote[i] + first, votes.next[i] + first * 8, rates.one[i], rates.zero[i],
+                                chunk);
+    for (int j = 0; j < C::vectors; ++j) {
+        const std::int64_t k = first + j * C::lanes;
+        const L larger = chunk.one[j] > chunk.zero[j] ? chunk.one[j] : chunk.zero[j];
+        const L below_one = chunk.one[j] - larger, below_zero = chunk.zero[j] - larger;
+        const L prior = votes.prior ? load<L>(votes.prior + k) : broadcast<L>(rates.prior);
+        const L rest = votes.prior ? 1.0 - prior : broadcast<L>(rates.prior_complement);
+        const L floor = broadcast<L>(least);
+        chunk.one[j] = prior * exp_of_negative<bytes>(below_one < least ? floor : below_one);
+        chunk.zero[j] = rest * exp_of_negative<bytes>(below_zero < least ? floor : below_zero);
+        log_scale += load<L>(votes.weight + k) * larger;
     }
 }
 
@@ -198,13 +246,15 @@ FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates,
     RaterSums<T, bytes> sums[most_product_raters];
     for (int i = 0; i < votes.raters; ++i)
         sums[i] = RaterSums<T, bytes>{L{}, L{}};
-    L foreground{}, background{};
+    L foreground{}, background{}, log_scale{};
     LogSum<T, bytes> log_likelihood;
     C before[marks ? most_product_raters : 1];
     for (std::int64_t first = 0; first < tile_voxels<T>; first += C::voxels) {
         C chunk, after;
         if constexpr (step == Step::mean_vote)
             average_votes(votes, first, chunk);
+        else if constexpr (step == Step::logs)
+            weigh_logs<bytes>(votes, rates, first, chunk, log_scale);
         else
             multiply_likelihoods(votes, rates, first, chunk, marks ? before : nullptr);
         for (int j = 0; j < C::vectors; ++j) {
@@ -225,7 +275,7 @@ FASTFUSE_INLINE void expect_tile(const Columns<T>& votes, const Rates<T>& rates,
     }
     to.foreground = sum<T, bytes>(foreground);
     to.background = sum<T, bytes>(background);
-    to.log_likelihood = log_likelihood.total();
+    to.log_likelihood = log_likelihood.total() + sum<T, bytes>(log_scale);
     for (int i = 0; i < votes.raters; ++i) {
         const Rate<T>&one = rates.one[i], &zero = rates.zero[i];
         complete(sum<T, bytes>(sums[i].one) * (marks ? double(one.base) : 1), to.foreground, one.towards_yes,
@@ -241,7 +291,21 @@ FASTFUSE_INLINE void expect(const Columns<T>& votes, const Rates<T>& rates, Step
     case Step::mean_vote: return expect_tile<T, bytes, Step::mean_vote>(votes, rates, to);
     case Step::votes: return expect_tile<T, bytes, Step::votes>(votes, rates, to);
     case Step::marks: return expect_tile<T, bytes, Step::marks>(votes, rates, to);
+    case Step::logs:
+        if constexpr (std::is_same_v<T, double>) expect_tile<T, bytes, Step::logs>(votes, rates, to);
     }
+}
+
+// x and y of a chunk of voxels, or those divided by the larger product.
+template <class T, int bytes>
+FASTFUSE_INLINE void weigh(const Columns<T>& votes, const Rates<T>& rates, Step step, std::int64_t first,
+                           Chunk<T, bytes>& chunk) {
+    if constexpr (std::is_same_v<T, double>)
+        if (step == Step::logs) {
+            Lanes<T, bytes> log_scale{};
+            return weigh_logs<bytes>(votes, rates, first, chunk, log_scale);
+        }
+    multiply_likelihoods<T, bytes>(votes, rates, first, chunk, nullptr);
 }
 
 // w of every voxel of the tile, 0 where its weight is 0.
@@ -254,7 +318,7 @@ FASTFUSE_INLINE void posterior(const Columns<T>& votes, const Rates<T>& rates, S
         if (step == Step::mean_vote)
             average_votes(votes, first, chunk);
         else
-            multiply_likelihoods<T, bytes>(votes, rates, first, chunk, nullptr);
+            weigh<T, bytes>(votes, rates, step, first, chunk);
         for (int j = 0; j < C::vectors; ++j) {
             const L weight = load<L>(votes.weight + first + j * C::lanes);
             const L evidence = weight * (chunk.one[j] + chunk.zero[j]) + (T(1) - weight);

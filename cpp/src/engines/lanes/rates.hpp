@@ -8,12 +8,14 @@ enum class Step {
     mean_vote, // w = Σ_i q_i / m
     votes,     // eqs. (12), (13); the M-step sees the votes
     marks,     // eqs. (12), (13); the M-step sees the expected marks
+    logs,      // votes weigh the log-likelihoods; the M-step sees the votes
 };
 
 // One rater's likelihood for one truth: a = base + slope x, x the vote for the likelier mark, q or 1 − q.
-// Base and slope are positive, so that no digit is lost by subtraction.
+// Base and slope are positive, so that no digit is lost by subtraction. Where votes weigh log-likelihoods,
+// log a.
 template <class T> struct Rate {
-    T base, slope; // the smaller of θ and 1 − θ, and the difference to the larger
+    T base, slope; // the smaller of θ and 1 − θ, or of their logarithms, and the difference to the larger
     bool towards_yes;
 };
 

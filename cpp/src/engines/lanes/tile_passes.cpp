@@ -66,7 +66,7 @@ template <class T> class TilePasses : public Passes {
 
     std::optional<Sums> expectation(Step step, const Performance& performance) override {
         if (!fits(step, performance)) return wider() ? wider()->expectation(step, performance) : std::nullopt;
-        const Rates<T> rates = rates_of<T>(performance);
+        const Rates<T> rates = rates_for<T>(step, performance);
         auto total = walk_.template sum<TileSums>([&] {
             return [&](const Tile<T>& tile, TileSums& part) {
                 if (tile.empty) {
@@ -105,7 +105,7 @@ template <class T> class TilePasses : public Passes {
 
     std::optional<Written> write(Step step, const Performance& performance, const Output& to) override {
         if (!fits(step, performance)) return wider() ? wider()->write(step, performance, to) : std::nullopt;
-        const Rates<T> rates = rates_of<T>(performance);
+        const Rates<T> rates = rates_for<T>(step, performance);
         const bool counts_marks = step != Step::mean_vote; // else the consensus is the mean vote
         Written written = write_tiles(to, empty_probability(step, performance), counts_marks, [&] {
             return [&](const Tile<T>& tile, T* consensus) {
@@ -115,7 +115,7 @@ template <class T> class TilePasses : public Passes {
         if (votes_.may_miss())
             written.add(write_others(to, step == Step::mean_vote ? 0 : performance.prior, counts_marks, [&] {
                 return [&](const Group<T>& group, T* consensus) {
-                    const Rates<T> own = rates_of<T>(of_raters(performance, group.raters));
+                    const Rates<T> own = rates_for<T>(step, of_raters(performance, group.raters));
                     kernels::best<T>().posterior(group.columns, own, step, consensus);
                 };
             }));
@@ -159,8 +159,8 @@ template <class T> class TilePasses : public Passes {
             return [&](const Group<T>& group, Sums& part, const Worker&) {
                 if (group.raters.empty()) return;
                 kernels::ProductSums sums;
-                kernels::best<T>().expect(group.columns, rates_of<T>(of_raters(performance, group.raters)),
-                                          step, sums);
+                kernels::best<T>().expect(
+                    group.columns, rates_for<T>(step, of_raters(performance, group.raters)), step, sums);
                 Sums own(group.columns.raters);
                 add(sums, own);
                 own.count = static_cast<double>(group.voxels);
@@ -227,6 +227,7 @@ template <class T> class TilePasses : public Passes {
     bool fits(Step step, const Performance& performance) const {
         constexpr double least = std::is_same_v<T, float> ? 1e-30 : 1e-280;
         const double prior = std::min(performance.prior, 1 - performance.prior);
+        if (step == Step::logs) return std::is_same_v<T, double>;
         return step == Step::mean_vote || least_evidence(performance, range_.lowest, range_.highest,
                                                          votes_.prior ? least_prior_ : prior) > least;
     }
@@ -246,7 +247,9 @@ template <class T> class TilePasses : public Passes {
 
     void add_empty(Step step, const Performance& performance, double voxels, Sums& to) const {
         const EmptyRows rows(votes_.size(), voxels);
-        const Model model = step == Step::mean_vote ? Model::mean_vote : Model::product;
+        const Model model = step == Step::mean_vote ? Model::mean_vote
+                            : step == Step::logs    ? Model::log_linear
+                                                    : Model::product;
         const MStep m_step = step == Step::marks ? MStep::em : MStep::paper;
         if (voxels > 0) to.add(fastfuse::expectation(rows, model, m_step, performance, team_));
     }
@@ -255,7 +258,7 @@ template <class T> class TilePasses : public Passes {
         if (step == Step::mean_vote) return 0;
         const EmptyRows rows(votes_.size(), 1);
         Posterior posterior;
-        product_posterior(rows.batch(), performance, posterior);
+        (step == Step::logs ? log_linear_posterior : product_posterior)(rows.batch(), performance, posterior);
         return posterior.foreground[0];
     }
 
