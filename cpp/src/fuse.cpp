@@ -131,8 +131,9 @@ Result fuse_in(const Region* region, const Votes& given, const Options& options,
                      : plan_for(votes, options, consensus.wide, sampled);
     };
     const Plan first = plan_of(given);
-    const bool by_voxel = first.engine == EngineKind::voxels || first.engine == EngineKind::field;
-    const bool looks = given.may_miss() && !given.place && !sampled.repeats && by_voxel;
+    // Lanes look as they read, and patterns tell as fast.
+    const bool by_voxel = first.engine == EngineKind::voxels && !sampled.repeats;
+    const bool looks = given.may_miss() && !given.place && (by_voxel || first.otherwise == EngineKind::field);
     const Votes votes = looks ? without_needless_marks(given, team) : given;
     const Plan plan = looks ? plan_of(votes) : first;
     const Task task{votes, options, plan, consensus, team};

@@ -6,6 +6,7 @@
 #include "cuda/engines.hpp"
 #include "engines/field/field.hpp"
 #include "engines/field/field_by_table.hpp"
+#include "engines/field/lanes/field_by_lanes.hpp"
 #include "engines/lanes.hpp"
 #include "engines/map/by_table.hpp"
 #include "engines/map/by_voxel.hpp"
@@ -57,12 +58,20 @@ std::unique_ptr<Engine> with_map(const Task& task) {
     return nullptr;
 }
 
+// Whether a table's terms, which are taken one by one, cost less than all terms of all voxels in lanes.
+bool pays_terms(const Task& task, const VoteTable& table) {
+    constexpr double voxels_a_row = 4;
+    return task.plan.otherwise != EngineKind::field_by_lanes ||
+           voxels_a_row * static_cast<double>(table.size()) <= static_cast<double>(task.votes.voxels());
+}
+
 // Null where the votes have too many patterns.
 std::unique_ptr<Engine> field_of_patterns(const Task& task, const Region* region) {
     Votes votes = task.votes;
     votes.prior.reset();
     auto found = find_patterns(votes, &task.consensus, default_capacity(votes), task.team);
-    return found ? field_by_table(task, std::move(*found), region) : nullptr;
+    if (!found || (task.options.route == Route::automatic && !pays_terms(task, found->table))) return nullptr;
+    return field_by_table(task, std::move(*found), region);
 }
 
 } // namespace
@@ -85,6 +94,7 @@ std::unique_ptr<Engine> make_engine(const Task& task, const Region* region) {
         kind = plan.otherwise;
     }
     if (kind == EngineKind::field) return std::make_unique<FieldEngine>(task, region);
+    if (kind == EngineKind::field_by_lanes) return field_by_lanes(task, region);
     if (kind == EngineKind::lanes)
         return std::make_unique<LanesEngine>(task, Passes::of(task.votes, plan.fine, task.team));
     return std::make_unique<VoxelEngine>(task);

@@ -5,6 +5,7 @@
 
 #include "em/costs.hpp"
 #include "em/masses.hpp"
+#include "engines/field/lanes/field_by_lanes.hpp"
 #include "engines/lanes/product.hpp"
 #include "posterior/model.hpp"
 
@@ -30,6 +31,14 @@ bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe)
     // Lanes compute all 2^m terms of a voxel, 64 at once; rows compute 2^f terms, one at a time.
     constexpr double at_a_time = 64;
     return std::ldexp(1.0, votes.size()) <= at_a_time * terms_of_row;
+}
+
+// Lanes of a field compute all 2^m terms of a voxel, in less time than single voxels take for a few.
+bool suits_field_lanes(const Votes& votes, const Options& options, Model model) {
+    if (options.route == Route::rows || votes.select_label || votes.may_miss()) return false;
+    if (model == Model::product) return votes.size() <= most_field_raters;
+    return model != Model::characteristic && model != Model::log_linear &&
+           votes.size() <= kernels::most_series_raters;
 }
 
 // Whether EM runs on the moments of a prior map, see engines/map/moments.hpp.
@@ -67,7 +76,8 @@ Plan plan_for(const Votes& votes, const Options& options, bool wide, const Probe
     const bool by_table =
         options.route == Route::patterns || (options.route == Route::automatic && probe.repeats);
     if (coupled) {
-        plan.otherwise = EngineKind::field;
+        plan.otherwise =
+            suits_field_lanes(votes, options, plan.model) ? EngineKind::field_by_lanes : EngineKind::field;
         const bool in_terms = plan.model != Model::characteristic;
         plan.engine = by_table && in_terms ? EngineKind::field_by_table : plan.otherwise;
         return plan;

@@ -62,6 +62,7 @@ inline constexpr Words<EngineKind> words<EngineKind> = {{"table", EngineKind::ta
                                                         {"lanes", EngineKind::lanes},
                                                         {"field", EngineKind::field},
                                                         {"field_by_table", EngineKind::field_by_table},
+                                                        {"field_by_lanes", EngineKind::field_by_lanes},
                                                         {"device_table", EngineKind::device_table},
                                                         {"device_lanes", EngineKind::device_lanes}};
 template <>

@@ -137,6 +137,10 @@ std::vector<Case> cases() {
     all.push_back({"majority", Kind::dense, 5, with(Method::majority)});
     all.push_back({"field by table", Kind::masks, 5, field(with(Method::staple))});
     all.push_back({"field", Kind::dense, 4, field(with(Method::soft_staple))});
+    all.push_back({"field, em", Kind::dense, 5, field(with(Method::soft_staple, Route::lanes, MStep::em))});
+    all.push_back({"field of products", Kind::dense, 5,
+                   field(with(Method::simplified_soft_staple, Route::lanes, MStep::em))});
+    all.push_back({"field, single voxels", Kind::dense, 4, field(with(Method::soft_staple, Route::rows))});
     all.push_back({"field, rings", Kind::rings, 5, field(with(Method::soft_staple))});
     all.push_back({"field, simplified", Kind::rings, 5, field(with(Method::simplified_soft_staple))});
     for (const Kind kind : {Kind::masks, Kind::rings, Kind::dense}) {

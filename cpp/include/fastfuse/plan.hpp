@@ -15,6 +15,7 @@ enum class EngineKind {
     lanes,          // voxels in vectors of floats or doubles
     field,          // voxels, the prior of each moved by its neighbours
     field_by_table, // like field, with the log-odds of distinct vote patterns
+    field_by_lanes, // like field, voxels in vectors
     map,            // the moments of a prior map: of distinct vote patterns, or of the binary ones
     device_table,   // distinct vote patterns of votes on a CUDA device
     device_lanes,   // voxels of votes on a CUDA device

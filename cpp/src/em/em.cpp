@@ -1,30 +1,15 @@
 #include "em/em.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "em/acceleration/squarem.hpp"
 #include "posterior/enumeration.hpp"
+#include "support/dot.hpp"
 #include "support/simd.hpp"
 
 namespace fastfuse {
 namespace {
-
-// Eight running sums, so that every instruction set adds in the same order.
-FASTFUSE_CLONES double dot(const double* a, const double* b, std::int64_t n) {
-    std::array<double, 8> lane{};
-    std::int64_t r = 0;
-    for (; r + 8 <= n; r += 8)
-        for (std::int64_t k = 0; k < 8; ++k)
-            lane[static_cast<std::size_t>(k)] += a[r + k] * b[r + k];
-    for (; r < n; ++r)
-        lane[static_cast<std::size_t>(r % 8)] += a[r] * b[r];
-    double sum = 0;
-    for (const double part : lane)
-        sum += part;
-    return sum;
-}
 
 FASTFUSE_CLONES void see_votes(const double* count, const double* vote, std::int64_t n, double* yes,
                                double* no) {

@@ -1,18 +1,8 @@
 #include "engines/field/field.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 namespace fastfuse {
-
-std::vector<double> coupling_of(const Options& options) {
-    std::vector<double> coupling;
-    constexpr double most = 1e300; // sums over the neighbours stay finite
-    const double least = *std::min_element(options.spacing_mm.begin(), options.spacing_mm.end());
-    for (const double side : options.spacing_mm)
-        coupling.push_back(std::min(options.mrf * least / side, most));
-    return coupling;
-}
 
 void settle(Engine& field, const Performance& performance, const Options& options) {
     double before = -1;

@@ -4,13 +4,11 @@
 #include <optional>
 #include <vector>
 
+#include "engines/field/board.hpp"
 #include "engines/field/mean_field.hpp"
 #include "engines/rows.hpp"
 
 namespace fastfuse {
-
-// β k of each axis; k = 1 between the closest neighbours.
-std::vector<double> coupling_of(const Options& options);
 
 // Sweeps with known rates until the mean of w moves by no more than options.tol.
 void settle(Engine& field, const Performance& performance, const Options& options);

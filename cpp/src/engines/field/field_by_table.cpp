@@ -1,7 +1,6 @@
 #include "engines/field/field_by_table.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <optional>
@@ -36,13 +35,11 @@ template <class W, class R>
 FieldByTable<W, R>::FieldByTable(const Task& task, Tabulation tabulation, BoardRows rows,
                                  const Region* region)
     : TableEngine(task, std::move(tabulation)), region_(region), board_rows_(std::move(rows)),
-      by_pattern_(task.plan.m_step == MStep::em), coupling_(coupling_of(task.options)),
-      board_(task.votes.shape), plain_(static_cast<R>(board_rows_.plain_rows())),
-      other_(static_cast<R>(board_rows_.size())), nobody_(static_cast<std::size_t>(board_.length()), W(0.5)) {
-}
+      by_pattern_(task.plan.m_step == MStep::em), board_(task.votes, task.options),
+      plain_(static_cast<R>(board_rows_.plain_rows())), other_(static_cast<R>(board_rows_.size())) {}
 
 template <class W, class R> Census FieldByTable<W, R>::survey() {
-    if (task_.votes.prior && w_.empty()) start();
+    if (task_.votes.prior && !board_.has_begun()) start();
     TableEngine::survey();
     census_.prior = prior_sum_;
     return census_;
@@ -59,14 +56,11 @@ template <class W, class R> void FieldByTable<W, R>::start() {
         for (std::int64_t r = 0; r < batch.rows; ++r)
             mean.push_back(batch.count[r] > 0 ? posterior.foreground[static_cast<std::size_t>(r)] : 0.5);
     }
-    row_.resize(static_cast<std::size_t>(board_.size()));
-    w_.resize(row_.size());
-    if (task_.votes.prior) logit_map_.resize(row_.size());
-    task_.team.run(board_.lines(), [&](std::int64_t line, const Worker&) {
-        std::fill_n(row_.begin() + board_.start_of(line), board_.stored(), other_);
-        std::fill_n(w_.begin() + board_.start_of(line), board_.stored(), W(0.5));
-        if (!logit_map_.empty())
-            std::fill_n(logit_map_.begin() + board_.start_of(line), board_.stored(), W(0));
+    board_.begin(task_.votes.prior.has_value(), task_.team);
+    const Checkerboard& grid = board_.grid();
+    row_.resize(static_cast<std::size_t>(grid.size()));
+    task_.team.run(grid.lines(), [&](std::int64_t line, const Worker&) {
+        std::fill_n(row_.begin() + grid.start_of(line), grid.stored(), other_);
     });
     std::vector<double> prior(static_cast<std::size_t>(block_count(task_.votes)));
     in_runs(block_count(task_.votes), task_.team, [&](std::int64_t first, std::int64_t end, const Worker&) {
@@ -82,7 +76,7 @@ template <class W, class R>
 double FieldByTable<W, R>::place_block(std::int64_t block, const std::vector<double>& mean,
                                        std::int32_t* rows) {
     const UniformGroups uniform = tabulation_.index->rows_of_block(block, rows);
-    const std::int64_t first = block * block_voxels, n = board_.length();
+    const std::int64_t first = block * block_voxels, n = board_.grid().length();
     const std::int64_t end = std::min(first + block_voxels, task_.votes.voxels());
     std::optional<map::Priors> priors;
     if (task_.votes.prior) priors.emplace(task_.votes).read(block);
@@ -96,19 +90,18 @@ double FieldByTable<W, R>::place_block(std::int64_t block, const std::vector<dou
         const std::int32_t row = uniform.zero >> group & 1      ? 0
                                  : uniform.outside >> group & 1 ? -1
                                                                 : rows[within];
-        const auto at = static_cast<std::size_t>(board_.at(line, position));
+        const std::int64_t at = board_.grid().at(line, position);
         if (row >= 0) {
             const auto r = static_cast<std::size_t>(row);
-            row_[at] = static_cast<R>(board_rows_.number[r]);
-            w_[at] = static_cast<W>(mean[r]);
+            row_[static_cast<std::size_t>(at)] = static_cast<R>(board_rows_.number[r]);
+            *board_.w(at) = static_cast<W>(mean[r]);
             if (prior) {
                 const double share = prior[within % group_voxels];
-                if (!(share > 0 && share < 1)) throw BadInput(BadInput::Kind::prior, -1, voxel, share);
-                logit_map_[at] = static_cast<W>(std::log(share) - std::log1p(-share));
+                board_.put_prior(at, share, voxel);
                 if (tabulation_.table.counts()[r] > 0) sum += share;
             }
         } else if (region_ && region_->agreed[static_cast<std::size_t>(voxel)]) {
-            w_[at] = static_cast<W>(region_->marked[static_cast<std::size_t>(voxel)]);
+            *board_.w(at) = static_cast<W>(region_->marked[static_cast<std::size_t>(voxel)]);
         }
         if (++position == n) {
             ++line;
@@ -122,7 +115,7 @@ double FieldByTable<W, R>::place_block(std::int64_t block, const std::vector<dou
 template <class W, class R> std::int64_t FieldByTable<W, R>::jobs() const {
     constexpr std::int64_t most_jobs = 64;
     const std::int64_t fit = task_.votes.voxels() / (8 * static_cast<std::int64_t>(board_rows_.size() + 1));
-    return std::clamp<std::int64_t>(fit, 1, std::min(most_jobs, board_.lines()));
+    return std::clamp<std::int64_t>(fit, 1, std::min(most_jobs, board_.grid().lines()));
 }
 
 template <class W, class R> FieldSums FieldByTable<W, R>::sweep(int colour, const Sweep& sweep) {
@@ -131,8 +124,8 @@ template <class W, class R> FieldSums FieldByTable<W, R>::sweep(int colour, cons
         return [&](std::int64_t job, const Worker& worker) {
             FieldSums sums(2 * rows);
             Scratch scratch;
-            const std::int64_t end = board_.lines() * (job + 1) / jobs();
-            for (std::int64_t line = board_.lines() * job / jobs(); line < end && !worker.stopped(); ++line)
+            const std::int64_t lines = board_.grid().lines(), end = lines * (job + 1) / jobs();
+            for (std::int64_t line = lines * job / jobs(); line < end && !worker.stopped(); ++line)
                 sweep_line(line, colour, sweep, scratch, sums);
             return sums;
         };
@@ -150,14 +143,15 @@ template <class W, class R> FieldSums FieldByTable<W, R>::sweep(int colour, cons
 template <class W, class R>
 void FieldByTable<W, R>::sweep_line(std::int64_t line, int colour, const Sweep& sweep, Scratch& scratch,
                                     FieldSums& sums) {
-    const int half = board_.half_of(line, colour);
-    const std::int64_t begin = board_.begin(line, half), n = board_.voxels(half);
+    const Checkerboard& grid = board_.grid();
+    const int half = grid.half_of(line, colour);
+    const std::int64_t begin = grid.begin(line, half), n = grid.voxels(half);
     SweepScratch& run = scratch.sweep;
     for (std::int64_t first = 0; first < n; first += sweep_voxels) {
         const std::int64_t some = std::min(sweep_voxels, n - first);
-        find_logits(line, half, first, some, sweep.logit_prior, run.logit.data());
+        board_.find_logits(line, half, first, some, sweep.logit_prior, run.logit.data());
         const R* row = row_.data() + begin + first;
-        W* w = w_.data() + begin + first;
+        W* w = board_.w(begin + first);
         const bool one_row = are_one(row, some) && !is_mixed(row[0]);
         if (one_row) {
             std::fill_n(run.w.begin(), some, sweep.log_odds[static_cast<std::size_t>(row[0])]);
@@ -228,29 +222,6 @@ template <class W, class R> void FieldByTable<W, R>::take_terms(MixedTerms& term
     terms.size = 0;
 }
 
-// l of voxels first … first + some − 1 of a half of a line.
-template <class W, class R>
-void FieldByTable<W, R>::find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some,
-                                     double logit_prior, double* logit) const {
-    const auto values = [&](std::int64_t of) {
-        return (of < 0 ? nobody_.data() : w_.data() + board_.begin(of, half)) + first;
-    };
-    const W* beside = w_.data() + board_.begin(line, 1 - half) + first; // neighbours on both sides
-    const Beside<W> last{half == 0 ? beside - 1 : beside, half == 0 ? beside : beside + 1, coupling_.back()};
-    const auto along = [&](std::size_t axis) {
-        const auto [before, behind] = board_.neighbours(line, axis);
-        return Beside<W>{values(before), values(behind), coupling_[axis]};
-    };
-    if (logit_map_.empty())
-        std::fill_n(logit, some, logit_prior);
-    else
-        std::copy_n(logit_map_.data() + board_.begin(line, half) + first, some, logit);
-    if (board_.axes() == 3) return pull_along_three({along(0), along(1), last}, some, logit);
-    for (std::size_t axis = 0; axis + 1 < board_.axes(); ++axis)
-        add_pull(along(axis), some, logit);
-    add_pull(last, some, logit);
-}
-
 template <class W, class R>
 void FieldByTable<W, R>::take_rows(const R* row, std::int64_t some, const SweepScratch& scratch,
                                    FieldSums& sums, W* w) const {
@@ -263,30 +234,19 @@ void FieldByTable<W, R>::take_rows(const R* row, std::int64_t some, const SweepS
     }
 }
 
-// The same, with the sums in registers, and those in the middle at once.
 template <class W, class R>
 void FieldByTable<W, R>::take_row(R row, std::int64_t some, const SweepScratch& scratch, const Middle& middle,
                                   FieldSums& sums, W* w) const {
-    const auto r = 2 * static_cast<std::size_t>(row), n = static_cast<std::size_t>(some);
-    std::array<double, 2> of_w{}, of_u{};
-    const auto take = [&](std::size_t begin, std::size_t end) {
-        for (std::size_t k = begin; k < end; ++k) {
-            of_w[k % 2] += scratch.w[k];
-            of_u[k % 2] += scratch.u[k];
-            if (row != other_) w[k] = static_cast<W>(scratch.w[k]);
-        }
-    };
-    take(0, middle.begin);
-    take(middle.end, n);
-    if (row != other_) std::fill(w + middle.begin, w + middle.end, static_cast<W>(scratch.w[middle.like]));
-    sums.w[r] += of_w[0] + middle.size() * scratch.w[middle.like];
-    sums.w[r + 1] += of_w[1];
-    sums.u[r] += of_u[0] + middle.size() * scratch.u[middle.like];
-    sums.u[r + 1] += of_u[1];
+    const auto r = 2 * static_cast<std::size_t>(row);
+    const RunSums found = put_run(scratch, middle, some, row == other_ ? nullptr : w);
+    for (std::size_t k = 0; k < 2; ++k) {
+        sums.w[r + k] += found.w[k];
+        sums.u[r + k] += found.u[k];
+    }
 }
 
 template <class W, class R> Sums FieldByTable<W, R>::expectation(const Performance& performance) {
-    if (w_.empty()) start();
+    if (!board_.has_begun()) start();
     task_.team.look();
     RowLogOdds odds = log_odds_of(board_rows_.plain, task_.plan.model, performance);
     double log_zero = 0;
@@ -321,19 +281,20 @@ template <class W, class R> Written FieldByTable<W, R>::write(const Performance&
     const auto rows = static_cast<std::size_t>(other_);
     std::vector<double> counts = board_rows_.plain.counts();
     counts.insert(counts.end(), board_rows_.mixed.counts().begin(), board_rows_.mixed.counts().end());
-    const std::int64_t n = board_.length();
+    const Checkerboard& grid = board_.grid();
+    const std::int64_t n = grid.length();
     const auto make = [&] {
         return [&](std::int64_t job, const Worker&) {
             RowAnswers answers(rows);
-            const std::int64_t end = board_.lines() * (job + 1) / jobs();
+            const std::int64_t end = grid.lines() * (job + 1) / jobs();
             RowRun run(answers, other_);
-            for (std::int64_t line = board_.lines() * job / jobs(); line < end; ++line)
+            for (std::int64_t line = grid.lines() * job / jobs(); line < end; ++line)
                 for (std::int64_t k = 0; k < n; ++k) {
-                    const auto at = static_cast<std::size_t>(board_.at(line, k));
-                    const bool inside = row_[at] != other_;
-                    const double w = inside ? static_cast<double>(w_[at]) : 0;
+                    const std::int64_t at = grid.at(line, k);
+                    const R row = row_[static_cast<std::size_t>(at)];
+                    const double w = row == other_ ? 0 : static_cast<double>(*board_.w(at));
                     task_.consensus.put(line * n + k, w);
-                    if (inside && counts[static_cast<std::size_t>(row_[at])] > 0) run.add(row_[at], w);
+                    if (row != other_ && counts[static_cast<std::size_t>(row)] > 0) run.add(row, w);
                 }
             run.close();
             return answers;

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engines/disputed.hpp"
+#include "engines/field/board.hpp"
 #include "engines/field/board_rows.hpp"
-#include "engines/field/checkerboard.hpp"
 #include "engines/field/sweep.hpp"
 #include "engines/rows.hpp"
 #include "support/raw_vector.hpp"
@@ -121,8 +121,6 @@ template <class W, class R> class FieldByTable : public TableEngine {
     FieldSums sweep(int colour, const Sweep& sweep);
     // Two sums a row, of every other voxel: an addition need not wait for the one before.
     void sweep_line(std::int64_t line, int colour, const Sweep& sweep, Scratch& scratch, FieldSums& sums);
-    void find_logits(std::int64_t line, int half, std::int64_t first, std::int64_t some, double logit_prior,
-                     double* logit) const;
     void set_mixed_aside(const R* row, std::int64_t some, Scratch& scratch) const;
     void take_mixed(const R* row, const Sweep& sweep, Scratch& scratch, FieldSums& sums, W* w) const;
     void take_terms(MixedTerms& terms, FieldSums& sums) const;
@@ -132,16 +130,12 @@ template <class W, class R> class FieldByTable : public TableEngine {
 
     const Region* region_;
     const BoardRows board_rows_;
-    const bool by_pattern_;              // the M-step takes mixed rows by their terms
-    const std::vector<double> coupling_; // β k of each axis
-    const Checkerboard board_;
-    const R plain_, other_;  // rows from plain_ on are mixed; other_: of voxels outside, whose w stays
-    RawVector<R> row_;       // row, by place on the board
-    RawVector<W> w_;         // probability, by place on the board; 1/2 outside the mask
-    RawVector<W> logit_map_; // of a prior map, by place on the board
+    const bool by_pattern_; // the M-step takes mixed rows by their terms
+    Board<W> board_;
+    const R plain_, other_; // rows from plain_ on are mixed; other_: of voxels outside, whose w stays
+    RawVector<R> row_;      // row, by place on the board
     bool swept_ = false;
-    double prior_sum_ = 0;        // Σ π of a prior map
-    const std::vector<W> nobody_; // w of half a line outside the volume
+    double prior_sum_ = 0; // Σ π of a prior map
 };
 
 // With the smallest W and R that do. Null where soft-STAPLE's rows have too many terms.

@@ -17,8 +17,6 @@ static_assert(sweep_voxels % width == 0);
 
 FASTFUSE_INLINE Doubles all(double value) { return kernels::broadcast<Doubles>(value); }
 
-// Logits of the least and the greatest prior: 1e-300 and 1 − 2^-53.
-constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
 constexpr double least_exponent = -700;
 
 // Finds the values of voxels first … end − 1; those beyond the end are not used.
@@ -61,6 +59,24 @@ FASTFUSE_INLINE void pull_three(const Beside<W> (&axis)[3], std::int64_t n, doub
     };
     for (std::int64_t j = 0; j < n; ++j)
         logit[j] = logit[j] + pull(a0[j], b0[j], k0) + pull(a1[j], b1[j], k1) + pull(a2[j], b2[j], k2);
+}
+
+template <class W>
+RunSums put_run_of(const SweepScratch& scratch, const Middle& middle, std::int64_t n, W* w) {
+    RunSums sums;
+    const auto take = [&](std::size_t begin, std::size_t end) {
+        for (std::size_t k = begin; k < end; ++k) {
+            sums.w[k % 2] += scratch.w[k];
+            sums.u[k % 2] += scratch.u[k];
+            if (w) w[k] = static_cast<W>(scratch.w[k]);
+        }
+    };
+    take(0, middle.begin);
+    take(middle.end, static_cast<std::size_t>(n));
+    if (w) std::fill(w + middle.begin, w + middle.end, static_cast<W>(scratch.w[middle.like]));
+    sums.w[0] += middle.size() * scratch.w[middle.like];
+    sums.u[0] += middle.size() * scratch.u[middle.like];
+    return sums;
 }
 
 // Factors lie in [1, 2], so that the products over sweep_voxels voxels are far from overflow.
@@ -117,6 +133,14 @@ FASTFUSE_CLONES Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratc
     find_between(last, n, scratch);
     return {static_cast<std::size_t>(2 * width), static_cast<std::size_t>(last),
             static_cast<std::size_t>(width)};
+}
+
+RunSums put_run(const SweepScratch& scratch, const Middle& middle, std::int64_t n, float* w) {
+    return put_run_of(scratch, middle, n, w);
+}
+
+RunSums put_run(const SweepScratch& scratch, const Middle& middle, std::int64_t n, double* w) {
+    return put_run_of(scratch, middle, n, w);
 }
 
 double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n) {

@@ -15,6 +15,9 @@ namespace fastfuse {
 
 constexpr std::int64_t sweep_voxels = 512; // voxels of one call, a multiple of 8
 
+// Logits of the least and the greatest prior: 1e-300 and 1 − 2^-53.
+constexpr double least_logit = -690.77552789821368, greatest_logit = 36.736800569677101;
+
 struct SweepScratch {
     std::array<double, sweep_voxels> logit{};           // l
     std::array<double, sweep_voxels> w{}, u{};          // w and 1 − w
@@ -49,6 +52,15 @@ struct Middle {
 
 // Finds the other values from l, and from the S that `w` holds. `one_row`: all S are the same.
 Middle find_w(bool one_row, std::int64_t n, SweepScratch& scratch);
+
+// Σ w and Σ (1 − w) of a run, of its even and its odd voxels: an addition need not wait for the one before.
+struct RunSums {
+    std::array<double, 2> w{}, u{};
+};
+
+// Writes w, unless it is null; returns the sums. Those in the middle are taken at once.
+RunSums put_run(const SweepScratch& scratch, const Middle& middle, std::int64_t n, float* w);
+RunSums put_run(const SweepScratch& scratch, const Middle& middle, std::int64_t n, double* w);
 
 // Σ log(1 − π'_t + π'_t e^S): the likelihood without Σ_i log a_i0.
 double log_evidence(const SweepScratch& scratch, const Middle& middle, std::int64_t n);

@@ -57,9 +57,13 @@ namespace {
                                T* consensus) {                                                               \
             kernels::mix<T, bytes>(votes, posterior, ones, scratch, consensus);                              \
         }                                                                                                    \
+        target static void mix_series(const SeriesTable<T>& table, const SeriesRun<T>& run,                  \
+                                      SeriesSums& to) {                                                      \
+            kernels::mix_series<T, bytes>(table, run, to);                                                   \
+        }                                                                                                    \
         static Kernels<T> all() {                                                                            \
-            return {inspect,    expect,       posterior, doubts, agree,  count_marks, spread,                \
-                    scale_rows, add_products, settle,    score,  slopes, mix,         nullptr};              \
+            return {inspect,      expect, posterior, doubts, agree, count_marks, spread, scale_rows,         \
+                    add_products, settle, score,     slopes, mix,   mix_series,  nullptr};                   \
         }                                                                                                    \
     };
 

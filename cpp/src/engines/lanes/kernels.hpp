@@ -7,6 +7,7 @@
 #include "engines/lanes/inspect.hpp"
 #include "engines/lanes/masses/masses.hpp"
 #include "engines/lanes/masses/pattern_sums.hpp"
+#include "engines/lanes/masses/series.hpp"
 #include "engines/lanes/product.hpp"
 #include "engines/lanes/sample/doubts.hpp"
 #include "engines/lanes/scores/scores.hpp"
@@ -31,6 +32,7 @@ template <class T> struct Kernels {
     void (*slopes)(const Columns<T>& votes, const Rates<T>& rates, std::int64_t first,
                    const SlopeRows<T>& to);
     void (*mix)(const Columns<T>& votes, const T* posterior, const T* ones, T* scratch, T* consensus);
+    void (*mix_series)(const SeriesTable<T>& table, const SeriesRun<T>& run, SeriesSums& to);
     // Null where lanes are too few, or are doubles: there masses are made of spread, scale_rows,
     // add_products.
     void (*add_patterns)(const Columns<T>& votes, bool with_moments, T* sums);

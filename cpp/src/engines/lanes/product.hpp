@@ -148,7 +148,8 @@ FASTFUSE_INLINE void multiply_likelihoods(const Columns<T>& votes, const Rates<T
     if (votes.prior) {
         for (int j = 0; j < C::vectors; ++j) {
             chunk.one[j] = load<L>(votes.prior + first + j * C::lanes);
-            chunk.zero[j] = T(1) - chunk.one[j];
+            chunk.zero[j] = votes.prior_complement ? load<L>(votes.prior_complement + first + j * C::lanes)
+                                                   : T(1) - chunk.one[j];
         }
     } else {
         for (int j = 0; j < C::vectors; ++j) {

@@ -20,8 +20,9 @@ template <class T> struct Columns {
     // Where each rater's votes of the next tile may lie in memory. Kernels fetch them while they compute: for
     // each vector that they read, one at the same distance from here.
     const std::byte* const* next = nullptr;
-    const T* weight = nullptr; // 1 where it counts, else 0
-    const T* prior = nullptr;  // p(truth 1) at each voxel; null where one number serves all voxels
+    const T* weight = nullptr;           // 1 where it counts, else 0
+    const T* prior = nullptr;            // p(truth 1) at each voxel; null where one number serves all voxels
+    const T* prior_complement = nullptr; // 1 − prior, where it may be too little for a difference; or null
 };
 
 // A row of products: of so many voxels that those of seven raters fit the nearest cache.

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from fastfuse import _core
 
+from .common import assert_one_answer, fused, maps_of
+
 METHODS = [
     ("staple", {}),
     ("soft-staple", {}),
@@ -31,40 +33,10 @@ def votes_of(method: str, shape: tuple[int, ...], seed: int = 0) -> list[NDArray
     return [np.where(rng.random(shape) < 0.1, 0.3, mask) for mask in masks]
 
 
-def fused(
-    raters: list[NDArray[Any]],
-    method: str,
-    route: str,
-    mask: NDArray[Any] | None = None,
-    prior_map: NDArray[Any] | None = None,
-    single: bool = False,
-    **values: Any,
-) -> tuple[NDArray[Any], _core.Result]:
-    options = _core.Options()
-    options.method, options.route = method, route
-    options.mrf, options.max_iter, options.threads = 0.4, 12, 1
-    options.spacing_mm = [1.0, 2.0, 0.5, 1.0][: raters[0].ndim]
-    for name, value in values.items():
-        setattr(options, name, value)
-    out = np.empty(raters[0].shape, np.float32 if single else np.float64)
-    return out, _core.fuse(raters, out, mask=mask, prior_map=prior_map, options=options)
-
-
-def assert_one_answer(raters: list[NDArray[Any]], method: str, **values: Any) -> None:
-    by_table, told = fused(raters, method, "patterns", **values)
-    by_voxels, expected = fused(raters, method, "rows", **values)
-    assert_allclose(by_table, by_voxels, rtol=1e-9, atol=1e-12)
-    assert told.iterations == expected.iterations
-    for name in ("sensitivity", "specificity", "prior", "lowest", "highest"):
-        assert_allclose(getattr(told, name), getattr(expected, name), rtol=1e-11, atol=1e-12, err_msg=name)
-    for name in ("log_likelihood", "marked_by", "seen_by", "volume", "read", "voxels", "disputed"):
-        assert_allclose(getattr(told, name), getattr(expected, name), rtol=1e-10, err_msg=name)
-
-
 @pytest.mark.parametrize(("method", "values"), METHODS)
 @pytest.mark.parametrize("shape", [(9, 11, 13), (6, 8, 10), (7, 1200), (1500,), (4, 1, 5, 6), (5, 6, 1)])
 def test_shapes(method: str, values: dict[str, Any], shape: tuple[int, ...]) -> None:
-    assert_one_answer(votes_of(method, shape), method, **values)
+    assert_one_answer(votes_of(method, shape), method, "patterns", **values)
 
 
 @pytest.mark.parametrize(("method", "values"), METHODS)
@@ -72,7 +44,7 @@ def test_shapes(method: str, values: dict[str, Any], shape: tuple[int, ...]) -> 
 def test_mask_and_region(method: str, values: dict[str, Any], roi: str) -> None:
     raters = votes_of(method, (9, 11, 14))
     mask = np.random.default_rng(1).random(raters[0].shape) < 0.8
-    assert_one_answer(raters, method, mask=mask, roi=roi, **values)
+    assert_one_answer(raters, method, "patterns", mask=mask, roi=roi, **values)
 
 
 @pytest.mark.parametrize(("method", "values"), METHODS)
@@ -81,18 +53,7 @@ def test_missing_votes_and_priors(method: str, values: dict[str, Any], prior: An
     raters = votes_of(method, (8, 9, 10))
     for rater, part in zip(raters, (slice(3), slice(2, 5), slice(1, 4), slice(2, 7)), strict=True):
         rater[part] = np.nan  # nobody reads slice 2
-    assert_one_answer(raters, method, missing="nan", prior=prior, **values)
-
-
-def maps_of(shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
-    rng = np.random.default_rng(5)
-    flat = np.full(shape, 0.2)
-    flat[: shape[0] // 2] = 1e-6
-    return {
-        "noise": rng.random(shape) * 0.98 + 0.01,
-        "flat": flat,
-        "single": np.float32(rng.random(shape) * 0.5 + 0.1),
-    }
+    assert_one_answer(raters, method, "patterns", missing="nan", prior=prior, **values)
 
 
 @pytest.mark.parametrize(("method", "values"), METHODS)
@@ -104,7 +65,14 @@ def test_prior_maps(method: str, values: dict[str, Any], kind: str, roi: str) ->
     raters[1][:3] = np.nan
     mask = np.random.default_rng(2).random(shape) < 0.8
     assert_one_answer(
-        raters, method, mask=mask, prior_map=maps_of(shape)[kind], missing="nan", roi=roi, **values
+        raters,
+        method,
+        "patterns",
+        mask=mask,
+        prior_map=maps_of(shape)[kind],
+        missing="nan",
+        roi=roi,
+        **values,
     )
 
 
@@ -135,7 +103,7 @@ def test_many_terms_in_single_precision(kind: str | None, m_step: str) -> None:
 
 @pytest.mark.parametrize("mrf", [1e-6, 5.0, 300.0])
 def test_strengths(mrf: float) -> None:
-    assert_one_answer(votes_of("staple", (8, 9, 10)), "staple", mrf=mrf)
+    assert_one_answer(votes_of("staple", (8, 9, 10)), "staple", "patterns", mrf=mrf)
 
 
 def test_every_team_gives_the_same_bits() -> None:
