@@ -10,20 +10,22 @@
 namespace fastfuse {
 
 struct CutCounts {
-    explicit CutCounts(std::size_t raters = 0) : marked(raters), both(raters) {}
+    explicit CutCounts(std::size_t raters = 0) : seen(raters), marked(raters), both(raters) {}
     void add(const CutCounts& other);
     std::int64_t consensus = 0, mean = 0; // voxels of its mask
     std::int64_t mean_and_consensus = 0;
+    std::vector<std::int64_t> seen;         // voxels of the consensus's mask on which each rater votes
     std::vector<std::int64_t> marked, both; // voxels of each rater's mask, and of these in the consensus's
 };
 
 // The least values inside the masks. The mean vote is cut as the sum of the votes.
 struct Cuts {
-    float consensus, sum;
+    float consensus;
     std::vector<float> votes; // one for each rater
+    std::vector<float> sums;  // of no votes, of one, …, of all
 };
 
-// Arrays hold halves or floats. The votes are summed in floats, rater after rater. Throws Interrupted.
+// Arrays hold halves or floats; a vote that is NaN is missing. The votes are summed in floats, rater after rater. Throws Interrupted.
 CutCounts count_cuts(const View& consensus, const std::vector<View>& raters, const Cuts& cuts,
                      const std::vector<std::int64_t>& shape, const Team& team);
 

@@ -8,6 +8,7 @@
 #include "support/simd.hpp"
 #include "support/sum_over_jobs.hpp"
 #include "votes/layout/runs.hpp"
+#include "votes/missing/nan.hpp"
 
 namespace fastfuse {
 namespace {
@@ -39,6 +40,36 @@ FASTFUSE_CLONES std::int64_t cut_and_add(const float* vote, float level, const s
     }
     marked += all;
     return both;
+}
+
+// The same where votes may be missing, with the number of voters; adds the marks of the consensus on which
+// the rater votes.
+FASTFUSE_CLONES std::int64_t cut_those_there(const float* vote, float level, const std::uint32_t* mark,
+                                             std::int64_t n, float* sum, std::uint32_t* voters,
+                                             std::int64_t& marked, std::int64_t& seen) {
+    std::uint32_t all = 0, both = 0, there = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+        const std::uint32_t votes = vote[k] == vote[k] ? 1 : 0; // else NaN
+        const std::uint32_t is_mark = vote[k] >= level ? 1 : 0;
+        all += is_mark;
+        both += is_mark & mark[k];
+        there += votes & mark[k];
+        voters[k] += votes;
+        sum[k] += votes ? vote[k] : 0;
+    }
+    marked += all;
+    seen += there;
+    return both;
+}
+
+std::int64_t cut_by_voters(const float* sum, const std::uint32_t* voters, const std::vector<float>& levels,
+                           std::int64_t n, std::uint32_t* mark) {
+    std::int64_t marked = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+        mark[k] = voters[k] > 0 && sum[k] >= levels[voters[k]] ? 1 : 0;
+        marked += mark[k];
+    }
+    return marked;
 }
 
 FASTFUSE_CLONES std::int64_t count_both(const std::uint32_t* one, const std::uint32_t* other,
@@ -77,10 +108,57 @@ void CutCounts::add(const CutCounts& other) {
     mean += other.mean;
     mean_and_consensus += other.mean_and_consensus;
     for (std::size_t i = 0; i < marked.size(); ++i) {
+        seen[i] += other.seen[i];
         marked[i] += other.marked[i];
         both[i] += other.both[i];
     }
 }
+
+namespace {
+
+// Scratch of one thread.
+class Counter {
+  public:
+    Counter(const View& consensus, const std::vector<View>& raters, const Cuts& cuts,
+            const std::vector<std::int64_t>& shape)
+        : cuts_(cuts), written_(consensus, shape), votes_of_(raters.size()) {
+        for (const View& view : raters)
+            votes_.emplace_back(view, shape);
+    }
+
+    void count(std::int64_t first, std::int64_t n, CutCounts& part) {
+        const std::int64_t marked = cut(written_.at(first, n), cuts_.consensus, n, mark_.data());
+        part.consensus += marked;
+        bool missing = false;
+        for (std::size_t i = 0; i < votes_.size(); ++i) {
+            votes_of_[i] = votes_[i].at(first, n);
+            missing |= has_nan(votes_of_[i], n);
+        }
+        sum_.fill(0);
+        voters_.fill(0);
+        for (std::size_t i = 0; i < votes_.size(); ++i) {
+            if (!missing) part.seen[i] += marked;
+            part.both[i] +=
+                missing
+                    ? cut_those_there(votes_of_[i], cuts_.votes[i], mark_.data(), n, sum_.data(),
+                                      voters_.data(), part.marked[i], part.seen[i])
+                    : cut_and_add(votes_of_[i], cuts_.votes[i], mark_.data(), n, sum_.data(), part.marked[i]);
+        }
+        part.mean += missing ? cut_by_voters(sum_.data(), voters_.data(), cuts_.sums, n, of_mean_.data())
+                             : cut(sum_.data(), cuts_.sums.back(), n, of_mean_.data());
+        part.mean_and_consensus += count_both(mark_.data(), of_mean_.data(), n);
+    }
+
+  private:
+    const Cuts& cuts_;
+    FloatRuns written_;
+    std::vector<FloatRuns> votes_;
+    std::vector<const float*> votes_of_;
+    Floats sum_;
+    Flags mark_, of_mean_, voters_;
+};
+
+} // namespace
 
 CutCounts count_cuts(const View& consensus, const std::vector<View>& raters, const Cuts& cuts,
                      const std::vector<std::int64_t>& shape, const Team& team) {
@@ -88,22 +166,13 @@ CutCounts count_cuts(const View& consensus, const std::vector<View>& raters, con
         std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
     const std::int64_t runs = (voxels + run_voxels - 1) / run_voxels;
     const auto make = [&] {
-        std::vector<FloatRuns> votes;
-        for (const View& view : raters)
-            votes.emplace_back(view, shape);
-        return [&, votes = std::move(votes), written = FloatRuns(consensus, shape), sum = Floats(),
-                mark = Flags(), of_mean = Flags()](std::int64_t job, const Worker& worker) mutable {
+        return [&, counter = Counter(consensus, raters, cuts, shape)](std::int64_t job,
+                                                                      const Worker& worker) mutable {
             CutCounts part(raters.size());
             const std::int64_t end = std::min(runs, (job + 1) * runs_of_job);
             for (std::int64_t run = job * runs_of_job; run < end && !worker.stopped(); ++run) {
-                const std::int64_t first = run * run_voxels, n = std::min(run_voxels, voxels - first);
-                part.consensus += cut(written.at(first, n), cuts.consensus, n, mark.data());
-                sum.fill(0);
-                for (std::size_t i = 0; i < votes.size(); ++i)
-                    part.both[i] += cut_and_add(votes[i].at(first, n), cuts.votes[i], mark.data(), n,
-                                                sum.data(), part.marked[i]);
-                part.mean += cut(sum.data(), cuts.sum, n, of_mean.data());
-                part.mean_and_consensus += count_both(mark.data(), of_mean.data(), n);
+                const std::int64_t first = run * run_voxels;
+                counter.count(first, std::min(run_voxels, voxels - first), part);
             }
             return part;
         };

@@ -145,15 +145,14 @@ def smooth(volume: NDArray[np.float32], axis: int, weight: Sequence[float], thre
 
 def count_cuts(
     consensus: Array, raters: Sequence[Array], cut: float, threads: int
-) -> tuple[int, list[int], list[int], int, int]:
-    """Return voxels at a cut or above: of the consensus, each rater's, both's, the mean vote's, both's.
+) -> tuple[int, list[int], list[int], list[int], int, int]:
+    """Return voxels at a cut or above: of the consensus, of these where each votes, each rater's, both's, the mean's, both's.
 
-    Each is cut as its type has it.
+    Each is cut as its type has it. A vote that is nan is missing.
     """
     cuts = [float(vote.dtype.type(cut)) for vote in raters]
-    return _core.count_cuts(
-        consensus, raters, cut=cut, cuts=cuts, cut_of_sum=cut * len(raters), threads=threads
-    )
+    of_sums = [cut * voters for voters in range(len(raters) + 1)]
+    return _core.count_cuts(consensus, raters, cut=cut, cuts=cuts, cuts_of_sums=of_sums, threads=threads)
 
 
 def rates_at(places: list[int], rates: CoreEstimate) -> CoreEstimate:

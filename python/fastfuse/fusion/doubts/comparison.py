@@ -119,8 +119,7 @@ def _are_floats_everywhere(written: Array, case: Case, options: Options) -> bool
     """Tell whether all voxels count, and the arrays are what the core compares."""
     given = case.in_memory_order()
     return (
-        options.missing == "error"
-        and options.core_label is None
+        options.core_label is None
         and given.mask is None
         and not given.present
         and written.dtype == np.float32
@@ -131,11 +130,11 @@ def _are_floats_everywhere(written: Array, case: Case, options: Options) -> bool
 def _comparison_of_floats(written: Array, case: Case, options: Options, cut: float) -> Comparison:
     """Compare as :func:`_comparison` does, in threads."""
     votes = case.in_memory_order().raters
-    volume, own, both, mean_volume, mean_both = count_cuts(written, votes, cut, options.threads)
+    volume, seen, own, both, mean_volume, mean_both = count_cuts(written, votes, cut, options.threads)
     return Comparison(
         volume=volume,
         volumes=np.array(own),
-        dice=_dice(np.array(both), np.array(own) + volume),
+        dice=_dice(np.array(both), np.array(own) + np.array(seen)),
         mean_dice=float(_dice(np.array([mean_both]), np.array([mean_volume + volume]))[0]),
     )
 
