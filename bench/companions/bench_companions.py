@@ -231,7 +231,7 @@ def medians(group: str) -> dict[str, float]:
 
 GROUPS = (
     "masks in layouts", "dense votes in layouts", "dense votes in halves", "masks", "labels", "dense votes",
-    "noisy masks", "masks of booleans", "masks of four brains", "smoothed masks", "smoothed dense votes",
+    "dense votes, simplified", "dense votes, some missing", "noisy masks", "masks of booleans", "masks of four brains", "smoothed masks", "smoothed dense votes",
 )  # fmt: skip
 
 
@@ -239,6 +239,7 @@ GROUPS = (
 @pytest.mark.parametrize("group", GROUPS)
 def test_companions(benchmark: Any, group: str) -> None:
     benchmark.group = group
+    assert set(GROUPS) == set(calls())
     found = benchmark.pedantic(medians, (group,), rounds=1)
     benchmark.extra_info["cpu"] = found
     first = next(iter(found.values()))

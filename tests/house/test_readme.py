@@ -108,7 +108,7 @@ def test_the_tests_are_run_as_it_says() -> None:
 def test_speed_is_that_of_the_benches() -> None:
     """Each time is one of the tables' medians, rounded."""
     tables = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
-    by_turns = tables.partition("By turns, ")[2].partition("All of a run on ")[0]
+    by_turns = tables.partition("By turns, ")[2].partition("One after another")[0]
     measured = [(float(number), unit) for number, unit in re.findall(r"\| ([\d.]+) (m?s) \|", by_turns)]
     shown = re.findall(r"(?<=[ *])([\d.]+) (m?s)\b(?=[* ]*\|)", README)
     assert len(shown) == 13
