@@ -128,6 +128,17 @@ def by_missing(shares: tuple[float, ...]) -> Sweep:
     return sweep
 
 
+def by_beginning(m: int, beyond: float) -> Sweep:
+    """Return dense votes, and the same of raters who begin on different planes: zeros before, or nothing."""
+    dense = [np.random.default_rng(i).uniform(0.01, 0.99, SHAPE).astype(np.float32) for i in range(m)]
+    late = [vote.copy() for vote in dense]
+    for i, vote in enumerate(late):
+        vote[:i] = beyond
+    work = partial(fastfuse.soft_staple, out=np.ones(SHAPE, np.float32), threads=1, **ITERATIONS)
+    missing = "nan" if np.isnan(beyond) else "error"
+    return {"at once": partial(work, tuple(dense)), "one by one": partial(work, tuple(late), missing=missing)}
+
+
 def one_of(dtype: type) -> Sweep:
     raters = masks(7, 0.02)
     other: NDArray[Any] = raters[3].astype(dtype)
@@ -159,6 +170,8 @@ SWEEPS: dict[str, Callable[[], Sweep]] = {
     "masks, one vote of 0.3 at the end": lambda: with_one(0.3, (-1, -1, -1)),
     "masks, one missing vote": lambda: with_one(np.nan, MIDDLE),
     "dense votes, share that is missing": lambda: by_missing((0.0002, 0.001, 0.005, 0.02, 0.1, 0.3)),
+    "dense votes, nine raters who begin one by one": lambda: by_beginning(9, 0),
+    "dense votes, nine raters who vote from different planes on": lambda: by_beginning(9, np.nan),
     "masks, one rater of int16": lambda: one_of(np.int16),
     "masks, one rater of float32": lambda: one_of(np.float32),
 }

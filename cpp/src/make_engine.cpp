@@ -52,7 +52,7 @@ std::unique_ptr<Engine> with_map(const Task& task) {
     Votes votes = task.votes;
     votes.prior.reset();
     const bool by_table = !soft || probe(votes, task.options, task.team.watch()).repeats;
-    if (by_table && !(soft && votes.may_miss()))
+    if (by_table)
         if (auto engine = MapByTable::make(task)) return engine;
     if (soft && !task.votes.select_label && !(by_table && votes.may_miss())) return MapByVoxel::make(task);
     return nullptr;

@@ -28,9 +28,11 @@ bool suits_lanes(const Votes& votes, const Options& options, const Probe& probe)
     if (options.route == Route::lanes || probe.rows == 0) return true;
     const double terms_of_row = probe.terms / probe.rows;
     if (!pays_lanes(options, votes.size(), votes.voxels(), std::log2(terms_of_row))) return false;
-    // Lanes compute all 2^m terms of a voxel, 64 at once; rows compute 2^f terms, one at a time.
-    constexpr double at_a_time = 64;
-    return std::ldexp(1.0, votes.size()) <= at_a_time * terms_of_row;
+    // Lanes compute all 2^m terms of a voxel, 64 at once; rows compute 2^f terms, one at a time, and each row
+    // costs as much as some 2,000 terms in lanes before.
+    constexpr double at_a_time = 64, terms_before = 2000;
+    const double terms = std::ldexp(1.0, votes.size());
+    return terms <= at_a_time * terms_of_row || terms * probe.voxels <= terms_before * probe.rows;
 }
 
 // Lanes of a field compute all 2^m terms of a voxel, in less time than single voxels take for a few.

@@ -79,10 +79,11 @@ def test_many_raters(m: int, method: str, holes: str, m_step: str) -> None:
 
 @pytest.mark.parametrize("m_step", ["paper", "em"])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("m", [12, 14])
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_more_ways_to_be_missing_than_lanes_serve(share: float, method: str, m_step: str) -> None:
-    """Twelve raters who miss votes at random, in some hundreds of ways: voxel by voxel then, the same answer."""
-    votes = dense(12, 2000)
+def test_more_ways_to_be_missing_than_lanes_serve(m: int, share: float, method: str, m_step: str) -> None:
+    """Raters who miss votes at random, in a thousand ways; of fourteen voxel by voxel then, the same answer."""
+    votes = dense(m, 2000)
     votes[np.random.default_rng(1).random(votes.shape) < share] = np.nan
     options: dict[str, Any] = {"m_step": m_step, "missing": "nan", "max_iter": 1}
     for threads in (1, 2):
@@ -114,6 +115,30 @@ def test_prior_map_and_mask(holes: str, dtype: str) -> None:
     ours = fuse(votes, "simplified-soft-staple", "lanes", dtype=dtype, **options)
     exact = fuse(votes, "simplified-soft-staple", "rows", dtype="float64", **options)
     assert_same(ours, exact, 2e-6 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+@pytest.mark.parametrize("holes", HOLES)
+@pytest.mark.parametrize("levels", [1, 3])
+def test_votes_of_few_values_with_a_prior_map(levels: int, holes: str, m_step: str) -> None:
+    """Masks by the moments of their patterns; fractional votes of which some are missing row by row."""
+    votes = with_holes(np.round(dense(5, 4000) * levels) / levels, holes)
+    options: dict[str, Any] = {"prior": dense(1, 4000, seed=9)[0], "missing": "nan", "m_step": m_step}
+    ours = fuse(votes, "soft-staple", "auto", dtype="float64", **options)
+    assert_same(ours, fuse(votes, "soft-staple", "rows", dtype="float64", **options), 1e-8)
+
+
+@pytest.mark.parametrize("m_step", ["paper", "em"])
+def test_raters_who_begin_on_different_planes(m_step: str) -> None:
+    """What the first voxels hold does not tell what all do."""
+    votes = dense(8, 60_000)
+    for i in range(8):
+        votes[i, : 4000 * i] = np.nan
+    options = options_for("soft-staple", missing="nan", m_step=m_step)
+    assert _core.plan(list(votes.reshape(8, 30, 40, 50)), options=options).engine == "lanes"
+    zeros = np.nan_to_num(votes)
+    options = options_for("soft-staple", m_step=m_step)
+    assert _core.plan(list(zeros.reshape(8, 30, 40, 50)), options=options).engine == "lanes"
 
 
 @pytest.mark.parametrize("holes", HOLES)

@@ -1,5 +1,6 @@
 #include "engines/map/by_table.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "em/spread.hpp"
@@ -7,16 +8,29 @@
 #include "engines/map/writer.hpp"
 
 namespace fastfuse {
+namespace {
+
+bool has_fractions(const VoteTable& table) {
+    for (int i = 0; i < table.raters(); ++i)
+        if (std::any_of(table.votes_of(i), table.votes_of(i) + table.size(), is_fractional)) return true;
+    return false;
+}
+
+} // namespace
 
 std::unique_ptr<MapByTable> MapByTable::make(const Task& task) {
     Votes votes = task.votes;
     votes.prior.reset();
     auto table = find_patterns(votes, &task.consensus, default_capacity(votes), task.team);
     if (!table) return nullptr;
+    // With missing votes a pattern of marks is one of its raters' alone: only where no vote is divided into
+    // marks.
+    const bool divides = task.options.method == Method::soft_staple && has_fractions(table->table);
+    if (divides && table->table.may_miss()) return nullptr;
     auto moments = map::Moments::gather(task.votes, *table, task.team);
     if (!moments) return nullptr;
     std::optional<map::Moments> of_patterns;
-    if (task.options.method == Method::soft_staple) {
+    if (divides || (task.options.method == Method::soft_staple && !table->table.may_miss())) {
         const bool votes_too = task.plan.m_step == MStep::paper;
         of_patterns = moments->of_patterns(table->table, votes_too, task.team.watch());
         if (!of_patterns) return nullptr;

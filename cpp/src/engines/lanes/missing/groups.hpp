@@ -52,8 +52,8 @@ template <class T> struct Group {
     std::vector<const std::byte*> next_of;
 };
 
-// So many sets of voters are served: 2^m of few raters; each group takes some 2 m KiB.
-constexpr std::size_t most_sets(int raters) { return raters <= 10 ? 1024 : 256; }
+// So many sets of voters are served: 2^m of few raters.
+constexpr std::size_t most_sets(int raters) { return raters <= 12 ? 4096 : 256; }
 
 struct TooManySets {}; // thrown where there are more, or where their masses take too much memory
 
@@ -84,7 +84,7 @@ template <class T> class Groups {
     template <class Look>
     void append(std::int64_t first, std::int64_t begin, std::int64_t end, const kernels::Columns<T>& columns,
                 Voters voters, const Look& look) {
-        Group<T>& group = group_of(voters);
+        Group<T>& group = group_of(voters, look);
         while (begin < end) {
             const std::int64_t at = group.voxels, n = std::min(end - begin, Group<T>::room - at);
             for (std::size_t k = 0; k < group.raters.size(); ++k)
@@ -98,10 +98,15 @@ template <class T> class Groups {
         }
     }
 
-    Group<T>& group_of(Voters voters) {
+    template <class Look> Group<T>& group_of(Voters voters, const Look& look) {
         if (!direct_.empty() && direct_[voters]) return *direct_[voters];
+        constexpr std::size_t most_open = 1024; // each takes some 2 m KiB
+        if (groups_.size() == most_open && groups_.count(voters) == 0) {
+            finish(look);
+            groups_.clear();
+            std::fill(direct_.begin(), direct_.end(), nullptr);
+        }
         auto& place = groups_[voters];
-        if (groups_.size() > most_sets(raters_)) throw TooManySets();
         if (!place) place = std::make_unique<Group<T>>(voters, with_prior_);
         if (!direct_.empty()) direct_[voters] = place.get();
         return *place;

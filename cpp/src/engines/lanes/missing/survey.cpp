@@ -74,11 +74,18 @@ template <class T> class GroupAdder {
 struct Budget {
     Budget(int raters, bool with_moments)
         : jobs(raters <= 7    ? 32
-               : raters <= 12 ? 16
+               : raters <= 10 ? 16
+               : raters <= 12 ? 2
                               : 1),
-          table(std::max<std::int64_t>(1 << 18, half_table_size(raters, with_moments))) {}
+          table(std::max<std::int64_t>(raters <= 10 ? 1 << 18 : 1 << 22,
+                                       half_table_size(raters, with_moments))) {}
     std::int64_t jobs, table; // 2^18 values hold all tables of ten raters
 };
+
+// Throws where one set of voters more is too many.
+void check_sets(const PartialFindings& found, int raters) {
+    if (found.masses.size() > most_sets(raters)) throw TooManySets();
+}
 
 std::int64_t values_in(const std::map<Voters, std::vector<double>>& masses) {
     std::int64_t values = 0;
@@ -97,7 +104,9 @@ template <class T> PartialFindings gather_masses(TileWalk<T>& walk, bool with_mo
             if (group.raters.empty()) return;
             const auto [place, is_new] = part.masses.try_emplace(group.voters);
             adder.add(group, place->second);
-            if (is_new && values_in(part.masses) > budget.table) throw TooManySets();
+            if (!is_new) return;
+            check_sets(part, raters);
+            if (values_in(part.masses) > budget.table) throw TooManySets();
         };
     };
     PartialFindings found = walk.template sum_partial<PartialFindings>(make, budget.jobs);
@@ -123,13 +132,14 @@ template <class T> PartialFindings survey_partial(TileWalk<T>& walk, Gather gath
         return [&](const Group<T>& group, PartialFindings& part, const Worker&) {
             survey_group(walk.votes(), group, part.findings);
             part.masses[group.voters];
+            check_sets(part, walk.votes().size());
         };
     };
     PartialFindings found = gather == Gather::masses ? gather_masses(walk, false)
                             : gather == Gather::masses_and_moments
                                 ? gather_masses(walk, true)
                                 : walk.template sum_partial<PartialFindings>(look);
-    if (found.masses.size() > most_sets(walk.votes().size())) throw TooManySets();
+    check_sets(found, walk.votes().size());
     return found;
 }
 
