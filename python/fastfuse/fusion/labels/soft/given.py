@@ -115,11 +115,13 @@ def volume_axes(votes: Votes, labels: Any) -> int | None:
 
 def _check_channels(array: Array, name: str, count: int | None) -> None:
     """Refuse probabilities whose channels are not as many as the labels, or lie last."""
-    if array.dtype.kind != "f" or (count is None and _sums_to_one(array, 0)):
+    last = array.ndim - 1
+    if array.dtype.kind != "f":
+        return
+    if count is None and (_sums_to_one(array, 0) or not _sums_to_one(array, last)):
         return
     if (count is not None and array.shape[0] == count) or not _has_fractions(array):
         return
-    last = array.ndim - 1
     if _sums_to_one(array, last) and count in (None, array.shape[last]):
         raise ValueError(
             f"{name} has shape {array.shape} and sums to 1 along its last axis: the labels come first, as by "
@@ -136,9 +138,12 @@ def _check_channels(array: Array, name: str, count: int | None) -> None:
 def _sums_to_one(array: Array, axis: int) -> bool:
     if array.shape[axis] < 2:
         return False
-    few = sum(channel.flat[:FEW].astype(np.float64) for channel in np.moveaxis(array, axis, 0))
-    with np.errstate(invalid="ignore"):
-        return bool((np.abs(few - 1) <= SUM).all())
+    for count in (FIRST, FEW):  # a label map ends here
+        few = sum(channel.flat[:count].astype(np.float64) for channel in np.moveaxis(array, axis, 0))
+        with np.errstate(invalid="ignore"):
+            if not (np.abs(few - 1) <= SUM).all():
+                return False
+    return True
 
 
 def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
@@ -149,9 +154,11 @@ def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
 
 def _is_soft(array: Array, *, sure: bool) -> bool:
     """Tell whether an array holds a probability of each label, and not labels; ``sure``: it has one channel for each."""
-    if array.dtype.kind == "f" and _has_fractions(array):
-        few = sum(channel.flat[:FEW].astype(np.float64) for channel in array)
-        return sure or bool((np.abs(few - 1) <= SUM).all())
+    if array.dtype.kind == "f":
+        if not sure and not _sums_to_one(array, 0):
+            return False
+        if _has_fractions(array):
+            return True
     if array.shape[0] < 3:  # one-hot votes of two labels look like label maps
         return False
     for count in (FIRST, FEW):  # a label map ends here
