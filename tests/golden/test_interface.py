@@ -37,6 +37,7 @@ def test_order_of_flags(written: dict[str, Any]) -> None:
     assert now == {name: list(parameters) for name, parameters in written["shell"].items()}, MEANT
 
 
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 def test_sidecars(written: dict[str, Any]) -> None:
     now = sidecars()
     assert_same("sidecars", written, now)
