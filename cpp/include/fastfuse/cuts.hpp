@@ -22,10 +22,11 @@ struct CutCounts {
 struct Cuts {
     float consensus;
     std::vector<float> votes; // one for each rater
-    std::vector<float> sums;  // of no votes, of one, …, of all
+    std::vector<float> sums;  // sums[n]: where n raters vote
 };
 
-// Arrays hold halves or floats; a vote that is NaN is missing. The votes are summed in floats, rater after rater. Throws Interrupted.
+// Arrays hold halves or floats; a vote that is NaN is missing. The votes are summed in floats, rater after
+// rater. Throws Interrupted.
 CutCounts count_cuts(const View& consensus, const std::vector<View>& raters, const Cuts& cuts,
                      const std::vector<std::int64_t>& shape, const Team& team);
 

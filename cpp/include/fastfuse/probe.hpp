@@ -9,7 +9,7 @@ namespace fastfuse {
 
 struct Probe {
     bool repeats = true; // few patterns, many rows
-    double voxels = 0;   // of the blocks looked at
+    double voxels = 0;   // in the blocks that were read whole
     double rows = 0;     // runs of voxels with the same votes, in the blocks that were read whole
     double terms = 0;    // Σ 2^f over the rows, f the fractional votes of a row
 };

@@ -26,7 +26,8 @@ Probe probe(const Votes& votes, const Options& options, Watch& watch) {
     std::vector<double> key(static_cast<std::size_t>(votes.columns()));
     Probe sample;
     Patience patience(watch);
-    // What lanes pay depends on how many votes are fractional all over the volume, but where they pay anyway.
+    // Whether lanes pay for soft-STAPLE depends on how many votes are fractional, all over the volume; for
+    // few raters, and other methods, they always do.
     constexpr int few_raters = 6;
     const bool until_told = votes.size() <= few_raters || options.method != Method::soft_staple;
     bool told = false; // that rows do not repeat
@@ -41,8 +42,10 @@ Probe probe(const Votes& votes, const Options& options, Watch& watch) {
         const Batch batch = batch_of(votes, block);
         for (std::int64_t r = 1; r < batch.rows; ++r) {
             patience.after(votes.columns());
-            load_key(batch, r, key.data());
-            if (!told && table.find_or_add(key.data()) == table.full) return sample;
+            if (!told) {
+                load_key(batch, r, key.data());
+                if (table.find_or_add(key.data()) == table.full) return sample;
+            }
             sample.terms += std::ldexp(1.0, fractional_votes(batch, r));
         }
         sample.voxels += static_cast<double>(block.voxels);

@@ -40,7 +40,7 @@ template <class W> class Board {
     const std::vector<double> coupling_;
     const Checkerboard grid_;
     RawVector<W> w_;              // by place on the board
-    RawVector<W> logit_map_;      // of a prior map, by place on the board
+    RawVector<W> logit_map_;      // log-odds of the prior map, in the same order; empty without a map
     const std::vector<W> nobody_; // w of half a line outside the volume
 };
 

@@ -10,15 +10,6 @@
 
 namespace fastfuse {
 
-namespace {
-
-bool are_ones(const std::byte* bytes, std::int64_t n) {
-    const auto* from = reinterpret_cast<const std::uint8_t*>(bytes);
-    return std::all_of(from, from + n, [](std::uint8_t one) { return one == 1; });
-}
-
-} // namespace
-
 template <class T>
 TileReader<T>::TileReader(const Votes& votes)
     : votes_(votes), raters_(votes.raters.size()), next_(votes.raters.size()), pointers_(votes.raters.size()),
@@ -80,8 +71,7 @@ const T* TileReader<T>::column(const View& view, const std::byte* from, T elsewh
     if (view.type == own && aligned && all_count) return reinterpret_cast<const T*>(from);
     convert_all(view.type, from, tile_.voxels, copy.data());
     if (all_count) return copy.data();
-    for (std::size_t k = 0; k < static_cast<std::size_t>(tile_.voxels); ++k)
-        copy[k] = tile_.columns.weight[k] != 0 ? copy[k] : elsewhere;
+    keep(copy.data(), tile_.columns.weight, elsewhere, tile_.voxels, copy.data());
     std::fill(copy.begin() + tile_.voxels, copy.end(), elsewhere);
     return copy.data();
 }
@@ -131,7 +121,7 @@ template <class T> const Tile<T>& TileReader<T>::read_partial(std::int64_t index
         raters_[i] = runs_[i].at(tile_.first, tile_.voxels);
     read_seen();
     read_columns();
-    find_voters();
+    if (!find_voters()) voters_.fill(all_of(votes_.size())); // the caller has changed the votes since
     return tile_;
 }
 
@@ -148,7 +138,8 @@ template <class T> bool TileReader<T>::read_seen() {
 template <class T> bool TileReader<T>::read_seen_by(std::size_t rater) {
     const Scalar type = votes_.present[rater]->type;
     const std::byte* from = present_[rater]->at(tile_.first, tile_.voxels);
-    if (size_of(type) == 1 && are_ones(from, tile_.voxels)) return true;
+    if (size_of(type) == 1 && masks::are_ones(reinterpret_cast<const std::uint8_t*>(from), tile_.voxels))
+        return true;
     Bytes& seen = seen_[rater];
     if (masks::read_ones(type, from, tile_.voxels, seen.data())) {
         if (std::memchr(seen.data(), 0, static_cast<std::size_t>(tile_.voxels)) == nullptr) return true;

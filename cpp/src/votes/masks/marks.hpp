@@ -1,6 +1,7 @@
 // Marks of the voxels of a block: one bit a rater, from votes of any type.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,11 @@ struct Marking {
 
 // Whether n values are all 0 or 1; `to`: 1 where a value is 1, else 0.
 bool read_ones(Scalar type, const std::byte* from, std::int64_t n, std::uint8_t* to);
+
+// Whether all bytes are 1.
+inline bool are_ones(const std::uint8_t* bytes, std::int64_t n) {
+    return std::all_of(bytes, bytes + n, [](std::uint8_t one) { return one == 1; });
+}
 
 // Whether a block's values, bytes, are all 1.
 bool are_all_one(Scalar type, const std::byte* from);

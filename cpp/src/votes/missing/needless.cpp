@@ -39,8 +39,7 @@ bool holds_nan(const View& view, const Votes& votes, const Team& team) {
 bool is_all_one(const View& view, const Votes& votes, const Team& team) {
     return everywhere(view, votes, team, [&](const std::byte* from, std::int64_t n) {
         std::array<std::uint8_t, piece> ones;
-        return masks::read_ones(view.type, from, n, ones.data()) &&
-               std::all_of(ones.begin(), ones.begin() + n, [](std::uint8_t one) { return one == 1; });
+        return masks::read_ones(view.type, from, n, ones.data()) && masks::are_ones(ones.data(), n);
     });
 }
 

@@ -17,7 +17,7 @@
 namespace fastfuse {
 namespace {
 
-constexpr std::int64_t part_voxels = 32; // of a line, of which one thing is known
+constexpr std::int64_t part_voxels = 32; // a line is divided into parts of so many voxels
 constexpr std::int64_t parts_of_run = run_voxels / part_voxels;
 
 bool is_zero(const std::vector<const double*>& votes, std::int64_t begin, std::int64_t end) {

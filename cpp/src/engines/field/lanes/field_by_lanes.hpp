@@ -45,8 +45,9 @@ template <class W> class FieldByLanes : public LanesEngine {
     struct Sweep {
         const Performance& performance;
         double logit_prior;
-        double empty_log_odds, empty_log_zero; // of a voxel without votes; the latter is Σ_i log a_i0
-        std::vector<double> log_odds;          // of each binary pattern; empty where there are no terms
+        double empty_log_odds;        // Σ_i log a_i1 − log a_i0 where all votes are 0
+        double empty_log_zero;        // Σ_i log a_i0 there
+        std::vector<double> log_odds; // of each binary pattern; empty where there are no terms
     };
     // One thread's.
     template <class T> struct Scratch {
