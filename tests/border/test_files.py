@@ -71,6 +71,25 @@ def test_in_the_shell(folder: Path) -> None:
         assert said in found.stderr
 
 
+def test_borders_are_told_from_the_consensus(folder: Path) -> None:
+    """Levels have no origin: the terminal, the page, a notebook and print() say how far from the anchor a border lies."""
+    raters = list(map(str, sorted(folder.glob("rater*"))))
+    words = [*raters, "-o", "out.nii.gz", "--method", "border-staple", "--image", "flair.nii.gz"]
+    told = run(folder, *words, "--mask", "brain.nii.gz", "--report", "page.html")
+    assert told.returncode == 0, told.stderr
+    facts = json.loads((folder / "out.json").read_text())
+    beside = np.array([rater["offset"] for rater in facts["raters"]]) - facts["anchor"]["level"]
+    assert f"the raters' lie at {', '.join(f'{one:+.2f}' for one in beside)} from it" in " ".join(
+        told.stdout.split()
+    )
+    page = (folder / "page.html").read_text()
+    assert all(f">{one:+.2f}<" in page for one in beside)
+    drawn = contours([1.5, 1.0, 0.8, 0.5, 0.0])
+    fusion = fastfuse.border_staple(drawn.masks, drawn.image, mask=drawn.brain, spacing_mm=SPACING)
+    assert f"offsets - anchor {np.array2string(beside, precision=2)}" in repr(fusion)
+    assert all(f">{one:.4f}<" in fusion._repr_html_() for one in beside)
+
+
 def test_evidence_that_is_not_used_is_not_recorded(folder: Path) -> None:
     flair = nib.load(folder / "flair.nii.gz")
     nib.save(nib.Nifti1Image(400 - flair.get_fdata(), flair.affine), folder / "dark.nii.gz")

@@ -207,7 +207,8 @@ class BorderFusion(OfLevels, Fusion):
     Attributes
     ----------
     offsets : ndarray of float64, shape (m,)
-        Level of each rater's border; the higher, the smaller is what they mark.
+        Level of each rater's border; the higher, the smaller is what they mark. Levels have no origin of their own: what
+        counts is how far a border lies from the anchor, ``offsets - anchor``.
     sharpness : ndarray of float64, shape (m,)
         How sharp each rater's border is.
     false_marks, finds : ndarray of float64, shape (m,)
@@ -221,9 +222,9 @@ class BorderFusion(OfLevels, Fusion):
     def __repr__(self) -> str:
         return (
             f"{super().__repr__().replace('Fusion(', 'BorderFusion(', 1)}\n"
-            f"  offsets     {np.array2string(self.offsets, precision=2)}\n"
+            f"  offsets - anchor {np.array2string(self.offsets - self.anchor, precision=2)}\n"
             f"  sharpness   {np.array2string(self.sharpness, precision=2)}\n"
-            f"  anchor {self.anchor:.2f}, from the {self.anchor_from}"
+            f"  anchor from the {self.anchor_from}"
         )
 
 

@@ -171,9 +171,9 @@ def _how(facts: Facts) -> Iterator[str]:
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:
-        offsets = ", ".join(_offset(rater["offset"]) for rater in facts["raters"])
+        offsets = ", ".join(_beside(rater["offset"], anchor["level"]) for rater in facts["raters"])
         told = "half maximum on the image" if anchor["from"] == "image" else "the votes"
-        yield f"Border at level {anchor['level']:.2f}, told by {told}; the raters' at {offsets} (higher is smaller)."
+        yield f"The border is told by {told}; the raters' lie at {offsets} from it (+ is smaller)."
     kind = options.get("intervals", "none")
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
@@ -206,8 +206,9 @@ def _on_prior(facts: Facts) -> str:
     return " and lowers the prior" if facts["options"].get("prior") in ("mean", "estimate") else ""
 
 
-def _offset(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _beside(offset: float | None, level: float) -> str:
+    """Say how far a border lies from the consensus's: levels have no origin of their own."""
+    return "-" if offset is None else f"{offset - level:+.2f}"
 
 
 def _prior(value: float | None) -> str:

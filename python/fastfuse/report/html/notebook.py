@@ -35,7 +35,7 @@ def fusion_html(fusion: Fusion) -> str:
     head = f"{type(fusion).__name__}: {fusion.method} of {counted(len(fusion.sensitivity), 'rater')}, {prior}"
     columns: dict[str, NDArray[np.float64]] = {name: getattr(fusion, name) for name in COLUMNS}
     if isinstance(fusion, BorderFusion):
-        columns["offset"] = fusion.offsets
+        columns["offset - anchor"] = fusion.offsets - fusion.anchor
     origin = fusion._origin
     names = [f"rater {i}" for i in range(len(fusion.sensitivity))] if origin is None else origin.names
     shown = None

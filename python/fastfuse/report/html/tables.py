@@ -93,7 +93,7 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
     columns += [(title, NUMBER) for title in ("sensitivity", "specificity", "PPV", "NPV", "Dice")]
     columns += [("Dice against the median", NUMBER), ("marked (ml)", NUMBER), ("times the median", NUMBER)]
     columns += [("votes (ml)", NUMBER)] if soft else []
-    columns += [("border's offset", NUMBER), ("sharpness", NUMBER)] if border else []
+    columns += [("border, from the consensus's", NUMBER), ("sharpness", NUMBER)] if border else []
     rows = []
     for called, one in numbered(raters):
         rates = [with_interval(one[name], one.get(f"{name}_95")) for name in ("sensitivity", "specificity")]
@@ -107,7 +107,7 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
         times = f"× {marked / size:.2f}" if size and marked is not None else ""
         row += [against(one["dice"], dice), "" if marked is None else millilitres(marked), times]
         row += [millilitres(one["volume_ml"])] if soft else []
-        row += [_plain(one["offset"]), _plain(one["sharpness"])] if border else []
+        row += [_from(facts["anchor"]["level"], one["offset"]), _plain(one["sharpness"])] if border else []
         rows.append(row)
     held = [
         millilitres(facts["foreground"]["ml"]),
@@ -127,6 +127,11 @@ def _of_raters(facts: Mapping[str, Any]) -> str:
     }
     said = told.get(facts["options"].get("intervals", "none"), " No intervals were asked for (--intervals).")
     return f"Each rater against the consensus.{said}"
+
+
+def _from(anchor: float | None, offset: float | None) -> str:
+    """Say how far a rater's border lies from the consensus's: levels have no origin of their own."""
+    return "undefined" if offset is None or anchor is None else f"{offset - anchor:+.2f}"
 
 
 def _plain(value: float | None) -> str:
