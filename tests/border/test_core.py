@@ -74,15 +74,10 @@ def all_rows(drawn: Any) -> tuple[np.ndarray, np.ndarray]:
     return region, np.array([mask[region] for mask in drawn.masks], np.float64)
 
 
-@pytest.mark.parametrize("route", ["patterns", "rows"])
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_consensus_with_an_image(route: str, threads: int) -> None:
-    """Voxel by voxel, with the anchor at half maximum, and with evidence."""
+@pytest.fixture(scope="module")
+def with_image() -> tuple[Any, np.ndarray, np.ndarray, reference.ReferenceBorder, np.ndarray]:
+    """Return drawn raters, the region, the votes in it, the reference's fit, and its consensus by evidence."""
     from fastfuse.fusion.border.heights import heights_of
-    from fastfuse.fusion.options import Options
-    from fastfuse.fusion.pipeline import fuse_votes
-    from fastfuse.fusion.registry import method_called
-    from fastfuse.fusion.votes import Votes
 
     drawn = contours([1.5, 1.0, 0.8, 0.5, 0.0])
     region, votes = all_rows(drawn)
@@ -96,7 +91,25 @@ def test_consensus_with_an_image(route: str, threads: int) -> None:
     sums[0][unmarked] += h[beyond].sum()
     sums[1][unmarked] += np.count_nonzero(beyond)
     expected = reference.border_staple(votes, heights=sums, max_iter=30, tol=0)
-    by_evidence = reference.with_evidence(expected, np.arange(votes.shape[1]), h[region])
+    return (
+        drawn,
+        region,
+        votes,
+        expected,
+        reference.with_evidence(expected, np.arange(votes.shape[1]), h[region]),
+    )
+
+
+@pytest.mark.parametrize("route", ["patterns", "rows"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_consensus_with_an_image(with_image: Any, route: str, threads: int) -> None:
+    """Voxel by voxel, with the anchor at half maximum, and with evidence."""
+    from fastfuse.fusion.options import Options
+    from fastfuse.fusion.pipeline import fuse_votes
+    from fastfuse.fusion.registry import method_called
+    from fastfuse.fusion.votes import Votes
+
+    drawn, region, votes, expected, by_evidence = with_image
     for evidence, wanted in ((False, expected.probability), (True, by_evidence)):
         given = Votes(drawn.masks, mask=drawn.brain, image=drawn.image, dtype="float64")
         options = Options(

@@ -65,3 +65,8 @@ def row_of(printed: str, first: str) -> list[str]:
     """Return the cells of a table's row; an × is left out."""
     line = next(line for line in printed.splitlines() if line.strip().startswith(first))
     return re.split(r"\s+(?:× )?", line.strip().removeprefix(first).strip())
+
+
+def colours_in(image: Any) -> int:
+    """Return how many colours a picture has, (rows, columns, 4) of 8 bits that are read as floats."""
+    return len(np.unique(np.uint8(image * 255 + 0.5).view(np.uint32)))

@@ -39,7 +39,8 @@ def fuse(raters: Votes, method: str, route: str, **options: Any) -> fastfuse.Fus
 
 
 def patterns(raters: Votes) -> int:
-    return len({row.tobytes() for row in np.stack(raters, axis=-1).reshape(-1, len(raters))})
+    rows = np.stack(raters, axis=-1).reshape(-1, len(raters))
+    return len(set(rows.view(f"V{rows.itemsize * len(raters)}").ravel().tolist()))
 
 
 def assert_same(ours: fastfuse.Fusion, exact: fastfuse.Fusion) -> None:

@@ -21,11 +21,21 @@ def masks(shape: tuple[int, ...], raters: int, seed: int = 0, density: float = 0
     return [common ^ (rng.random(shape) < density) for _ in range(raters)]
 
 
-def patterns_of(votes: list[NDArray[Any]], inside: NDArray[np.bool_] | None = None) -> dict[bytes, int]:
-    rows = np.stack([np.asarray(vote, np.uint8).ravel() for vote in votes], axis=1)
-    rows = rows if inside is None else rows[inside.ravel()]
-    found, counts = np.unique(rows, axis=0, return_counts=True)
-    return {row.tobytes(): int(count) for row, count in zip(found, counts, strict=True)}
+def grouped(votes: list[NDArray[Any]], inside: NDArray[np.bool_]) -> tuple[NDArray[Any], ...]:
+    """Return the distinct patterns of at most 64 masks, where each is first, which one each voxel has, and counts."""
+    rows = np.stack([np.asarray(vote, bool).ravel() for vote in votes], axis=1)[inside]
+    bits = np.zeros((len(rows), 8), np.uint8)
+    packed = np.packbits(rows, axis=1)
+    bits[:, : packed.shape[1]] = packed
+    _, first, of, counts = np.unique(
+        bits.view(np.uint64)[:, 0], return_index=True, return_inverse=True, return_counts=True
+    )
+    return rows[first], first, of, counts
+
+
+def patterns_of(votes: list[NDArray[Any]], inside: NDArray[np.bool_]) -> dict[bytes, int]:
+    patterns, _, _, counts = grouped(votes, inside)
+    return {row.tobytes(): int(n) for row, n in zip(patterns, counts, strict=True)}
 
 
 def counted(table: fastfuse.VoteTable) -> dict[bytes, int]:
@@ -36,28 +46,24 @@ def counted(table: fastfuse.VoteTable) -> dict[bytes, int]:
 def check(votes: list[NDArray[Any]], given: list[NDArray[Any]], **options: Any) -> None:
     """Assert the table, and that the consensus is what an estimate from it gives each pattern."""
     mask = options.get("mask")
-    inside = None if mask is None else np.asarray(mask) != 0
+    inside = np.ones(votes[0].size, bool) if mask is None else np.asarray(mask).ravel() != 0
     assert counted(fastfuse.tabulate(given, mask=mask)) == patterns_of(votes, inside)
     alone = fastfuse.staple(given, threads=1, **options)
     team = fastfuse.staple(given, threads=3, **options)
     assert alone.probability.tobytes() == team.probability.tobytes()
     for name in ("sensitivity", "specificity", "log_likelihood"):
         assert getattr(alone, name).tobytes() == getattr(team, name).tobytes()
-    of_pattern: dict[bytes, float] = {}
-    rows = np.stack([np.asarray(vote, np.uint8) for vote in votes], axis=-1).reshape(-1, len(votes))
-    keep = np.ones(len(rows), bool) if inside is None else inside.ravel()
-    for row, w in zip(rows[keep], alone.probability.ravel()[keep], strict=True):
-        assert of_pattern.setdefault(row.tobytes(), w) == w
+    patterns, first, of, _ = grouped(votes, inside)
+    w = alone.probability.ravel()[inside]
+    of_pattern = w[first]
+    np.testing.assert_array_equal(of_pattern[of], w)
     a, b = (
         np.log(alone.sensitivity / (1 - alone.specificity)),
         np.log((1 - alone.sensitivity) / alone.specificity),
     )
-    keys = np.array([np.frombuffer(key, np.uint8) for key in of_pattern], float)
-    odds = np.log(alone.prior / (1 - alone.prior)) + keys @ a + (1 - keys) @ b
-    np.testing.assert_allclose(
-        list(of_pattern.values()), 1 / (1 + np.exp(-np.clip(odds, -700, 700))), atol=1e-6
-    )
-    assert not alone.probability.ravel()[~keep].any()
+    odds = np.log(alone.prior / (1 - alone.prior)) + patterns @ a + ~patterns @ b
+    np.testing.assert_allclose(of_pattern, 1 / (1 + np.exp(-np.clip(odds, -700, 700))), atol=1e-6)
+    assert not alone.probability.ravel()[~inside].any()
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -144,6 +150,8 @@ def test_one_fraction_is_not_lost(place: int) -> None:
 def test_a_label_among_others(kind: str) -> None:
     rng = np.random.default_rng(3)
     maps = [np.where(vote, rng.integers(1, 4, vote.shape), 0).astype(kind) for vote in masks((12, 33, 35), 4)]
-    assert counted(fastfuse.tabulate(maps, select_label=3)) == patterns_of([one == 3 for one in maps])
+    assert counted(fastfuse.tabulate(maps, select_label=3)) == patterns_of(
+        [one == 3 for one in maps], np.ones(maps[0].size, bool)
+    )
     found = fastfuse.staple(maps, select_label=3).probability
     assert found.tobytes() == fastfuse.staple([one == 3 for one in maps]).probability.tobytes()

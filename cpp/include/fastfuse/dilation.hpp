@@ -34,7 +34,6 @@ struct Scaling {
     double apply(double intensity) const {
         return high > low ? std::clamp((intensity - low) / (high - low), 0.0, 1.0) : 0.0;
     }
-    double undo(double scaled) const { return low + scaled * (high - low); }
 };
 
 // Scaling from the 0.1st and the 99.9th percentile (linear between neighbours, as NumPy's) of the finite

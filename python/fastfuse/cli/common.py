@@ -99,15 +99,3 @@ def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool
         return
     except CannotPrint as error:
         raise CannotPrint(f"{error}; the outputs are complete" if wrote else str(error)) from None
-
-
-@contextmanager
-def printing() -> Iterator[None]:
-    """Print last; see :func:`answer`, which commands that know --json use."""
-    try:
-        yield
-        sys.stdout.flush()
-    except (BrokenPipeError, ReaderGone):
-        return
-    except CannotPrint as error:
-        raise CannotPrint(f"{error}; the outputs are complete") from None

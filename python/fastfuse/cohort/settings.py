@@ -32,7 +32,6 @@ from .place import Print
 
 VERSION = 1  # of what the hashes are of
 NOT_OF_A_COHORT = ("mrf", "device", "spacing_mm", "intervals")  # beside rates that cases share
-OF_RESULTS = ("cut", "ties", "save_label")  # what changes no table
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def compare_files(
         raters=as_paths(paths),
         mask=as_path(mask, "mask"),
         image=as_path(image, "image"),
-        present=listed_paths(present, "present"),
+        present=listed_paths(present),
         channel_axis=check_channel_axis(channel_axis),
         segments=with_segments(options.foreground, select_segment).segments,
         called=listed_names(names),

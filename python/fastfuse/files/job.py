@@ -291,7 +291,7 @@ def vote_job(
         label=as_path(save_label, "save_label"),
         counts=as_path(save_counts, "save_counts"),
         report=as_path(report, "report"),
-        present=listed_paths(present, "present"),
+        present=listed_paths(present),
         cut=check_label_cut(cut, ties),
         ties=check_ties(ties),
         smoothing_mm=smoothing_mm,

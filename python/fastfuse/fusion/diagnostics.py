@@ -114,7 +114,6 @@ def remarks_on_applied(
     method: Method,
     options: Options,
     ignored: Sequence[int],
-    cut: float = 0.5,
     *,
     names: Sequence[str] | None = None,
 ) -> list[str]:
@@ -144,7 +143,7 @@ def remarks_on_applied(
         remarks += remarks_on_faint(fusion, case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
     remarks += _on_raters(fusion, method, names, "all", known)
-    evidence = Evidence(fusion, found, method, options, cut, case)
+    evidence = Evidence(fusion, found, method, options, case=case)
     return remarks + remarks_on_consensus(evidence) + _on_convergence(evidence)
 
 

@@ -69,13 +69,13 @@ def as_paths(values: Any) -> list[Path]:
     return paths
 
 
-def listed_paths(values: Any, name: str) -> list[Path | None]:
+def listed_paths(present: Any) -> list[Path | None]:
     """Return paths, None where one is None; nothing for None. One text is refused: its letters are no files."""
-    if values is None:
+    if present is None:
         return []
-    if isinstance(values, (str, bytes, os.PathLike)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {quoted(values)}: give a list of paths, one for each rater")
-    return [as_path(value, name) for value in values]
+    if isinstance(present, (str, bytes, os.PathLike)) or not isinstance(present, Iterable):
+        raise TypeError(f"present is {quoted(present)}: give a list of paths, one for each rater")
+    return [as_path(path, "present") for path in present]
 
 
 def recorded(path: PathLike) -> str:

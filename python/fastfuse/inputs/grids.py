@@ -120,11 +120,11 @@ def corners(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(box @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
 
 
-def check_same_grid(first: Grid, other: Grid, otherwise: str = "") -> str | None:
+def check_same_grid(first: Grid, other: Grid) -> str | None:
     """Compare two grids by the corners of their volumes; nothing is ever resampled silently.
 
     A shift of at most 0.001 of the smallest voxel side counts as none; one of up to 0.1 passes with a remark,
-    which is returned. ``otherwise`` says what else than resampling can be done.
+    which is returned.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def check_same_grid(first: Grid, other: Grid, otherwise: str = "") -> str | None
     """
     if first.shape == other.shape and (voxels := shift_of(first, other)) <= NEAR:
         return None if voxels <= SAME else near(first, other, voxels)
-    raise GridError(difference(first, other, otherwise))
+    raise GridError(difference(first, other))
 
 
 def shift_of(first: Grid, other: Grid) -> float:

@@ -27,7 +27,6 @@ class CodeBook {
   public:
     explicit CodeBook(const std::vector<std::int64_t>& labels);
 
-    std::size_t size() const { return labels_.size(); }
     // no_code for what is no label.
     Code of(std::int64_t label) const;
 

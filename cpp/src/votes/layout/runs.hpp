@@ -19,7 +19,6 @@ class NativeRuns {
   public:
     NativeRuns(const View& view, const std::vector<std::int64_t>& shape);
 
-    bool in_place() const { return in_place_; }
     // Voxels first … first+n-1. Valid until the next call.
     const std::byte* at(std::int64_t first, std::int64_t n) {
         return in_place_ ? data_ + first * item_ : copied(first, n);

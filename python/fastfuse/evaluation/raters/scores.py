@@ -54,14 +54,14 @@ class Reliability:
         return float(np.average(apart, weights=self.voxels[held]))
 
 
-def reliability_curve(p: Numbers, share: Numbers, bins: int = CURVE) -> Reliability:
+def reliability_curve(p: Numbers, share: Numbers) -> Reliability:
     """Return the curve of probabilities against the share of raters who mark each voxel."""
-    edges = np.arange(bins + 1) / bins
-    at = np.minimum(np.searchsorted(edges, p, side="right") - 1, bins - 1)
-    voxels = np.bincount(at, minlength=bins)
-    sums = [np.bincount(at, weights, bins) for weights in (p, share)]
+    edges = np.arange(CURVE + 1) / CURVE
+    at = np.minimum(np.searchsorted(edges, p, side="right") - 1, CURVE - 1)
+    voxels = np.bincount(at, minlength=CURVE)
+    sums = [np.bincount(at, weights, CURVE) for weights in (p, share)]
     predicted, observed = (
-        np.divide(one, voxels, out=np.full(bins, np.nan), where=voxels > 0) for one in sums
+        np.divide(one, voxels, out=np.full(CURVE, np.nan), where=voxels > 0) for one in sums
     )
     return Reliability(edges, voxels, predicted, observed)
 

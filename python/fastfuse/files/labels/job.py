@@ -205,7 +205,7 @@ def label_job(
         label=None,
         counts=None,
         report=as_path(report, "report"),
-        present=listed_paths(present, "present"),
+        present=listed_paths(present),
         overwrite=overwrite,
         called=listed_names(names),
         placing=placing,

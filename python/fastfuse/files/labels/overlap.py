@@ -131,7 +131,7 @@ def structures_job(
         consensus=needed_path(output, "output"),
         label=as_path(save_label, "save_label"),
         counts=None,
-        present=listed_paths(present, "present"),
+        present=listed_paths(present),
         cut=check_label_cut(cut, ties),
         ties=check_ties(ties),
         channel_axis=check_channel_axis(channel_axis),

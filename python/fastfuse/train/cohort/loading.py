@@ -76,7 +76,7 @@ def load_case(case: Case, *, fix_flips: bool = False, gaps: bool = False, thread
     return _loaded(case, fix_flips, threads)
 
 
-def load_images(case: Case, *, threads: int = 0) -> LoadedCase:
+def load_images(case: Case) -> LoadedCase:
     """Read a case's images and brain mask alone; the raters' masks are left out.
 
     Raises
@@ -84,7 +84,7 @@ def load_images(case: Case, *, threads: int = 0) -> LoadedCase:
     ImageError, GridError
         As :func:`load_case`.
     """
-    return _loaded(replace(case, masks=()), False, threads)
+    return _loaded(replace(case, masks=()), False, 0)
 
 
 def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
