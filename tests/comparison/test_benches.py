@@ -179,3 +179,21 @@ def test_bootstrap_over_cases(bench: Any) -> None:
     assert scores.calibration_error(np.array([0.15, 0.95]), np.array([0.25, 1.0]), np.array([3, 1])) == (
         pytest.approx((3 * 0.1 + 0.05) / 4)
     )
+
+
+def test_calibration_where_in_doubt(bench: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """By hand: three voxels in doubt, one of them lesion, and two sure ones; then a table of a cohort."""
+    study = bench("cohorts.calibration")
+    p, truth = [0.0, 0.05, 0.1, 0.5, 0.6, 0.9, 1.0, 1.0], [0, 0, 0, 1, 0, 1, 1, 0]
+    share, said, true, off, ece, sure, p_sure, true_sure, whole = study.measured(p, truth)
+    assert (share, said, true) == (pytest.approx(3 / 8), pytest.approx(0.4), pytest.approx(1 / 3))
+    assert off == pytest.approx(0.4 - 1 / 3)
+    assert ece == pytest.approx((0.1 + 0.5 + 0.6) / 3)
+    assert (sure, p_sure, true_sure) == (pytest.approx(3 / 8), pytest.approx(2.9 / 3), pytest.approx(2 / 3))
+    assert whole == pytest.approx((0.05 + 0.1 + 0.5 + 0.6 + (2.9 - 2)) / 8)
+    assert np.isnan(study.measured([0, 1], [0, 1])[1:5]).all()
+    small_cohort(tmp_path / "cohort")
+    study.print_table("here", study.patients(tmp_path / "cohort"))
+    printed = capsys.readouterr().out
+    assert "2 cases, here" in printed
+    assert all(f"| {name} |" in printed for name in study.METHODS)

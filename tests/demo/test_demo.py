@@ -60,6 +60,30 @@ def test_figures_are_those_of_the_files(made: tuple[Path, demo.DemoResult]) -> N
     np.testing.assert_array_equal(again.sensitivity, staple.fusion.sensitivity)
 
 
+@pytest.mark.filterwarnings("ignore:.*the model does not fit")
+def test_all_are_compared_within_one_margin(made: tuple[Path, demo.DemoResult]) -> None:
+    folder, result = made
+    masks = folder / "Training" / "Center_01" / "Patient_01" / "Masks"
+    truth = np.asanyarray(nib.load(folder / "truth" / "Patient_01.nii.gz").dataobj)
+    binary = [nib.load(masks / f"ManualSegmentation_{i}.nii.gz") for i in range(1, 8)]
+    soft = [nib.load(masks / f"SoftSegmentation_{i}.nii.gz") for i in range(1, 8)]
+    flair = nib.load(folder / "Training/Center_01/Patient_01/Preprocessed_Data/FLAIR_preprocessed.nii.gz")
+    same = {"mask": nib.load(masks / "Brain_Mask.nii.gz"), "roi": 4}
+    wanted = {
+        "staple": fastfuse.staple(binary, **same),
+        "dilated-staple": fastfuse.dilated_staple(binary, flair, **same),
+        "soft-staple": fastfuse.soft_staple(soft, **same),
+        "simplified-soft-staple": fastfuse.simplified_soft_staple(soft, **same),
+        "border-staple": fastfuse.border_staple(binary, flair, **same),
+        "majority": fastfuse.majority_vote(binary, mask=same["mask"]),
+    }
+    dice = {row.method: row.near.dice for row in result.methods}
+    assert dice == {method: overlap(fusion.label(), truth).dice for method, fusion in wanted.items()}
+    assert dice["staple"] > next(row for row in result.methods if row.method == "staple").overlap.dice
+    ranked = sorted(dice, key=lambda method: -dice[method])
+    assert ", ".join(f"{method} {dice[method]:.3f}" for method in ranked) in result.note
+
+
 def test_estimates_rank_the_raters(made: tuple[Path, demo.DemoResult]) -> None:
     _, result = made
     true = [rater.overlap.recall for rater in result.raters]
@@ -98,6 +122,7 @@ def test_report(
     printed = capsys.readouterr().out
     for row in made[1].methods:
         assert f"{row.overlap.dice:.3f}" in printed
+        assert f"{row.near.dice:.3f}" in printed
     for rater in made[1].raters:
         assert f"{rater.overlap.recall:.4f}" in printed
     assert "…" not in printed, "no column is cut at 80 characters"

@@ -80,6 +80,16 @@ def test_independent_flips_with_an_image_are_for_staple() -> None:
     assert fusion.fit.best == "staple"
 
 
+@pytest.mark.parametrize("numbers", [0, 40])
+def test_of_many_raters_the_count_of_free_levels_decides_nothing(
+    numbers: int, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a rough count: between no number and a free one for each share, contours are contours and flips are flips."""
+    monkeypatch.setattr("fastfuse.fusion.fit.result.OF_LEVELS", numbers)
+    assert of_contours(drawn, 7, image=drawn.image).method == "border-staple"
+    test_independent_flips_with_an_image_are_for_staple()
+
+
 def test_the_wrong_choice_costs() -> None:
     """Squared errors over the truth's voxels: each model's own raters, and those of the other."""
     truth, masks = flips(5)

@@ -58,7 +58,9 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
 
 
 def test_it_has_the_sections_and_the_length_that_joss_wants() -> None:
-    assert {"# Summary", "# Statement of need", "# References"} <= set(TEXT.splitlines())
+    assert {"# Summary", "# Statement of need", "# State of the field", "# References"} <= set(
+        TEXT.splitlines()
+    )
     assert 250 < len(TEXT.split("---\n", 2)[2].split()) < 1750
 
 

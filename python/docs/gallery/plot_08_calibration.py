@@ -2,8 +2,8 @@
 Which mask? Calibration, and the cut for Dice
 =============================================
 
-A probability is calibrated if of all voxels with 0.3, three in ten are lesion. On contours STAPLE is too sure; border-STAPLE with the image and the mean
-vote are nearer to the diagonal. ``label("dice")`` takes the cut with the highest expected Dice, which holds where probabilities do.
+A probability is calibrated if of all voxels with 0.3, three in ten are lesion. On contours STAPLE is too sure: of what it gives 0.9 or more, a
+fifth is not lesion. border-STAPLE with the image and the mean vote are nearer to the diagonal, and too high in between. ``label("dice")`` takes the cut with the highest expected Dice, which holds where probabilities do.
 """
 
 import warnings

@@ -19,11 +19,13 @@ def facts_of_case(result: DemoResult) -> dict[str, Any]:
         "folder": recorded(result.figure.parent),
         "figure": recorded(result.figure),
         "cut": 0.5,
+        "margin_mm": result.margin_mm,
         "methods": [
             {
                 "method": row.method,
                 "votes": row.votes,
                 **_measures(row.overlap),
+                "within_margin": _measures(row.near),
                 "n_iter": row.fusion.n_iter,
                 "seconds": row.seconds,
             }

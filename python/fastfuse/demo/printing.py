@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 def print_demo(result: DemoResult) -> None:
     """Print each method's overlap with the truth, and each rater's true and estimated rates."""
     console = output()
-    cells = [_cells(row) for row in result.methods]
-    first_that_fits([_consensus_table(cells), _consensus_table(cells, but=("votes", "ms"))], width()).print(
-        console
-    )
+    cells = [_cells(row, result.margin_mm) for row in result.methods]
+    plans = [_consensus_table(cells, but) for but in ((), ("votes", "ms"), ("votes", "ms", "steps"))]
+    first_that_fits(plans, width()).print(console)
     for quantity in ("sensitivity", "specificity"):
         plans = [_performance_table(result, quantity, digits, result.methods) for digits in (4, 3)]
         chosen = first_that_fits(plans, width())
@@ -36,7 +35,7 @@ def print_demo(result: DemoResult) -> None:
     print_below(console, (result.note, said))
 
 
-def _cells(row: MethodRow) -> dict[str, str]:
+def _cells(row: MethodRow, margin_mm: float) -> dict[str, str]:
     return {
         "method": row.method,
         "votes": row.votes,
@@ -45,6 +44,7 @@ def _cells(row: MethodRow) -> dict[str, str]:
         "recall": f"{row.overlap.recall:.3f}",
         "steps": str(row.fusion.n_iter),
         "ms": f"{1000 * row.seconds:.0f}",
+        f"Dice,\n{margin_mm:g} mm": f"{row.near.dice:.3f}",
     }
 
 

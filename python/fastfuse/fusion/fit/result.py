@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 STAPLE, CLASSES, BORDER = "staple", "three classes", "border-staple"
 FIXED = "prior fixed"
-OF_LEVELS = 10  # free numbers in the shares of 41 levels, each smoothed with two on either side
+OF_LEVELS = (
+    10  # a rough count of the free numbers in the shares of 41 levels, which are smoothed over some four
+)
 FEW_RATERS = 4  # up to which border-STAPLE has no false marks
 
 
