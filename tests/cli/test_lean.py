@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,25 @@ def test_a_fuse_of_nifti_loads_what_it_needs_and_ends_without_a_search(tmp_path:
     }
     assert loaded & (needless | of_formats | {f"fastfuse.{name}" for name in ours}) == set()
     assert {"fastfuse.files.fuse", "frozen=True"} <= loaded
+
+
+POLICY = """
+import os
+import fastfuse.cli
+fastfuse.cli.main = lambda **_: print(os.environ.get("OMP_WAIT_POLICY"))
+from fastfuse.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "given", "found"),
+    [("fuse", None, "passive"), ("fuse", "active", "active"), ("experiment", None, "None")],
+)
+def test_threads_that_wait_leave_processors_to_others(word: str, given: str | None, found: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    env |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    done = subprocess.run(
+        [sys.executable, "-c", POLICY, word], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stdout.split() == [found]
