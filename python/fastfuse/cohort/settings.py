@@ -283,8 +283,11 @@ def by_rater(knows: Any) -> Any:
     """Return the labels that raters know as a mapping; pairs, as they are typed, name a rater once."""
     if knows is None or isinstance(knows, Mapping):
         return knows
+    pairs: list[Any] = list(knows) if isinstance(knows, (list, tuple)) else [None]
+    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"knows is {quoted(knows)}: it must map raters to the labels that they know")
     found: dict[Any, Any] = {}
-    for rater, labels in knows:
+    for rater, labels in pairs:
         if rater in found:
             raise ValueError(f"knows names {rater} twice: give all their labels at once")
         found[rater] = labels

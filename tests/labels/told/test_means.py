@@ -73,13 +73,13 @@ def test_over_which_labels(tmp_path: Path, kind: str, method: str) -> None:
 
 def test_in_a_notebook() -> None:
     """The same numbers, over labels that the consensus holds."""
-    fusion = fastfuse.staple(raters(), labels="all")
+    fusion = fastfuse.staple(raters(5)[:4], labels="all")
     html = fusion._repr_html_()
     assert "means over 3 labels, background left out" in html
     for rater in range(4):
         assert f"{fusion.sensitivity[rater, 1:].mean():.4f}</td>" in html
         assert f"{fusion.dice[rater, 1:].mean():.4f}</td>" in html
-    lone = fastfuse.staple([one + 1 for one in raters()], labels="all")._repr_html_()
+    lone = fastfuse.staple([one + 1 for one in raters(5)[:4]], labels="all")._repr_html_()
     assert "means over 4 labels<" in lone
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 import fastfuse
+from fastfuse.fusion.labels.decisions import OPEN
+from fastfuse.fusion.labels.fuse import fuse_labels
+from fastfuse.fusion.labels.options import LabelOptions
+from fastfuse.fusion.labels.remarks import _says_nothing
 from fastfuse.report.labels import table_of_means
 
 from ...command import run_here
@@ -101,6 +106,9 @@ def test_intervals_decisions_and_priors() -> None:
     assert np.isnan([row["sensitivity_error"], row["sensitivity_low"], row["sensitivity_high"]]).all()
     atlas = np.full((4, *raters()[0].shape), 0.25)
     check_undefined(fastfuse.staple(raters(), labels="all", knows=KNOWS, prior=atlas))
+    decided = np.full(raters()[0].shape, OPEN)
+    decided[9:12, 6:8, 4:7] = 4
+    check_undefined(fuse_labels(raters(), options=LabelOptions(knows=KNOWS, decisions=decided)))
 
 
 @pytest.mark.parametrize("knows", [KNOWS, {"rater 3": (0, 1, 2)}])
@@ -125,23 +133,14 @@ def test_an_estimate_goes_by_them_and_does_not_say_them(knows: Any) -> None:
 def test_in_the_sidecar_and_at_the_terminal(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / "names.tsv").write_text(TSV)
-    words = [
-        "fuse",
-        *(f"r{i}.nii.gz" for i in range(4)),
-        "-o",
-        "o.nii.gz",
-        "--labels",
-        "all",
-        "--label-names",
-        "names.tsv",
-    ]
+    files = [f"r{i}.nii.gz" for i in range(4)]
+    words = ["fuse", *files, "-o", "o.nii.gz", "--labels", "all", "--label-names", "names.tsv"]
     told = run_here(tmp_path, *words, "--knows", "r3=0,1,2", "--report", "o.html")
     assert (told.returncode, told.stderr) == (0, "")
     facts = strict(tmp_path / "o.json")
     of_last = facts["raters"][3]
-    assert [[one[name] is None for name in RATES] for one in of_last["labels"]] == [[False] * 3] * 3 + [
-        [True] * 3
-    ]
+    null = [[one[name] is None for name in RATES] for one in of_last["labels"]]
+    assert null == [[False] * 3] * 3 + [[True] * 3]
     assert of_last["confusion"][3] == [None] * 4
     assert all(None not in row for row in of_last["confusion"][:3])
     means, said = table_of_means(facts)
@@ -168,7 +167,7 @@ def test_in_the_sidecar_and_at_the_terminal(tmp_path: Path) -> None:
 def test_in_a_notebook_and_in_figures(tmp_path: Path) -> None:
     fusion = fastfuse.staple(raters(), labels="all", knows=KNOWS)
     html = fusion._repr_html_()
-    assert "means over 3 labels, background left out" in html
+    assert "means over up to 3 labels, background left out" in html
     assert f"{fusion.sensitivity[3, 1:3].mean():.4f}</td>" in html
     pytest.importorskip("matplotlib")
     axes = fastfuse.plots.rates(fusion, label=4)
@@ -186,6 +185,18 @@ def test_mirrored_maps_are_still_found(tmp_path: Path) -> None:
     save(paths[3], turned.astype(np.int32))
     with pytest.warns(fastfuse.FusionWarning, match=r"r3\.nii\.gz.*mirrored|mirrored.*r3\.nii\.gz"):
         fastfuse.fuse_files(paths, tmp_path / "o.nii", labels="all", knows={"r3": [0, 1, 2]})
+
+
+def test_who_says_nothing_says_it_of_what_they_know() -> None:
+    """Votes that depend on no truth are told of, of a rater who knows some labels too."""
+    fusion = fastfuse.staple(raters(), labels="all", knows=KNOWS)
+    alike = np.broadcast_to(fusion.volume[:, None] / fusion.volume.sum(axis=1)[:, None, None], (4, 4, 4))
+    assert not _says_nothing(fusion)
+    assert _says_nothing(replace(fusion, confusion=np.where(UNKNOWN[:, :, None], np.nan, alike)))
+    only = UNKNOWN | (np.arange(4) > 0) & UNKNOWN.any(
+        axis=1, keepdims=True
+    )  # of one label, which depends on nothing
+    assert _says_nothing(replace(fusion, confusion=np.where(only[:, :, None], np.nan, alike)))
 
 
 def remarks_of(run: Any) -> list[str]:

@@ -125,3 +125,15 @@ def test_of_merged_sites(tmp_path: Path) -> None:
     export_of(tmp_path / "of masks").write(tmp_path / "m.npz", tmp_path / "of masks")
     with pytest.raises(CohortError, match="knows is given, and the tables are of masks"):
         merged([tmp_path / "m.npz"], options_of_merge(method="staple", knows=[("A", (0, 1))]))
+
+
+@pytest.mark.parametrize("knows", [5, "Eve", ["Eve"], [("Eve", (0, 1), 2)], (("Eve",),)])
+def test_what_is_no_mapping(tmp_path: Path, knows: Any) -> None:
+    with pytest.raises(TypeError, match=r"knows is .*: it must map raters to the labels that they know"):
+        fused(
+            make_cohort(tmp_path / "in", 1, labels=True),
+            tmp_path / "out",
+            labels="all",
+            method=None,
+            knows=knows,
+        )

@@ -54,15 +54,16 @@ def label_fusion_html(fusion: LabelFusion) -> str:
         f"LabelFusion: {fusion.method} of {counted(len(fusion.raters), 'rater')}, {counted(len(fusion.labels), 'label')}, "
         f"{counted(fusion.n_voxels, 'voxel', ',')}"
     )
-    columns = {}
+    columns, many = {}, "over"
     held, front = fusion.consensus_volume > 0, np.asarray(fusion.labels) != 0
     chosen = held & front if (held & front).any() else held
     for name, values in (("sensitivity", fusion.sensitivity), ("ppv", fusion.ppv), ("dice", fusion.dice)):
         known = np.where(chosen, values, np.nan)
         counts = np.count_nonzero(~np.isnan(known), axis=1)
+        many = "over up to" if (counts < chosen.sum()).any() else many
         columns[name] = np.where(counts > 0, np.nansum(known, axis=1) / np.maximum(counts, 1), np.nan)
     left_out = ", background left out" if (chosen != held).any() else ""
-    over = f", means over {counted(int(chosen.sum()), 'label')}{left_out}"
+    over = f", means {many} {counted(int(chosen.sum()), 'label')}{left_out}"
     marked = fusion.volume[:, front].sum(axis=1)
     table = _table(fusion.raters, columns, [f"{volume:,.0f}" for volume in marked], "voxels but 0", "mean ")
     shown = _slice(fusion.label(), fusion._origin)
