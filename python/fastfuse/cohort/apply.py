@@ -82,12 +82,16 @@ def _renamed(saved: Saved, called: Mapping[str, str], path: Path) -> Saved:
             f"{shown(path)}: is of {enumerated(made.names)}, and the pseudonyms are of others ({enumerated(list(names))})"
         )
     renamed = tuple(names.get(name, name) for name in made.names)
+    settings = saved.settings
     if isinstance(made, LabelEstimate):
         masks = made._masks and replace(made._masks, names=renamed)
-        made = replace(made, names=renamed, _masks=masks)
+        given: dict[str, Any] = dict(settings.knows or {})
+        knows: Any = {names.get(name, name): labels for name, labels in given.items()}
+        settings = replace(settings, knows=knows or None)
+        made = replace(made, names=renamed, _masks=masks, _options=replace(made._options, knows=knows))
         if isinstance(made, PooledLabelEstimate) and made._of_masks_by_case is not None:
             made = replace(made, _of_masks_by_case=replace(made._of_masks_by_case, names=renamed))
     else:
         shared = made._shared and replace(made._shared, names=renamed)
         made = replace(made, names=renamed, _shared=shared)
-    return saved_of(made, saved.settings, saved.of)
+    return saved_of(made, settings, saved.of)

@@ -30,7 +30,7 @@ from ..inputs.names import counted, enumerated
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place
 from .run import load_tables
-from .settings import Settings
+from .settings import Settings, by_rater
 from .standing import check_maker
 from .tasks import bytes_of
 from .told.tables import csv_of, csvs, rater_rows
@@ -213,6 +213,8 @@ def merged(paths: Sequence[Path], settings: Settings) -> tuple[Table, Saved, lis
         raise CohortError("some tables are of masks, and others of label maps: merge one kind")
     _check_once(paths, loaded)
     of_labels = isinstance(loaded[0], LabelTable)
+    if settings.knows and not of_labels:
+        raise CohortError("knows is given, and the tables are of masks: it is for label maps; leave it out")
     settings = replace(settings, labels="all" if of_labels else None, priors="shared").checked()
     whole: Any = sum(cast("list[Any]", loaded))
     options = replace(settings.options, intervals="none")
@@ -269,6 +271,6 @@ def _loaded(path: Path) -> Table:
 
 
 def options_of_merge(**given: Any) -> Settings:
-    """Return the settings of a merge: a method and its options, and nothing of reading."""
-    method = given.pop("method", None)
-    return Settings(method=method, options=Options(**given))
+    """Return the settings of a merge: a method and its options, what raters know, and nothing of reading."""
+    method, knows = given.pop("method", None), by_rater(given.pop("knows", None))
+    return Settings(method=method, knows=knows, options=Options(**given))

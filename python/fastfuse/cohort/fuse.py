@@ -56,7 +56,7 @@ from .run import (
     tell_sidecars,
     write_cases,
 )
-from .settings import Settings
+from .settings import Settings, by_rater, check_knows
 from .standing import check_maker, said_of_gone
 from .told.tables import RaterRow, page_of
 from .workers.crew import Crew, checked_executor, workers_of
@@ -237,7 +237,7 @@ def fuse_cohort(
     names = as_path(label_names, "label_names")
     settings = Settings(
         method=method, pool=pool, priors=priors, mask=mask, options=options, labels=labels,
-        label_names=None if names is None else str(names), candidates=candidates, confusion=confusion, knows=knows,
+        label_names=None if names is None else str(names), candidates=candidates, confusion=confusion, knows=by_rater(knows),
         select_segment=select_segment, channel_axis=channel_axis, soften=soften, dilation=_plain(dilation),
         save_label=save_label, cut=cut, ties=ties, preset=kept_preset(check_preset(preset, labels), [*BY_NAME]),
     )  # fmt: skip
@@ -261,6 +261,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     check_maker(asked.out, "fuse")
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     place, cases = Place(asked.out), asked.cases()
+    check_knows(asked.settings.knows, cases)
     decisions = CohortDecisions.of(asked.decisions and crew.path(asked.decisions), cases)
     settings = settled(settings_for(asked.settings, crew), cases)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ..images.formats.segments import with_segments
 from ..images.placing import AS_IT_IS
 from ..images.wanted import check_channel_axis
 from ..inputs.checks import check_choice, check_flag
-from ..inputs.names import quoted
+from ..inputs.names import enumerated, quoted
 from .cases import CohortCase
 from .place import Print
 
@@ -276,6 +276,29 @@ class Settings:
     def of_all(self) -> str:
         """Text of all that a case's consensus depends on, beside its files and the rates."""
         return text_of([VERSION, self.as_json()])
+
+
+def by_rater(knows: Any) -> Any:
+    """Return the labels that raters know as a mapping; pairs, as they are typed, name a rater once."""
+    if knows is None or isinstance(knows, Mapping):
+        return knows
+    pairs: list[Any] = list(knows) if isinstance(knows, (list, tuple)) else [None]
+    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise TypeError(f"knows is {quoted(knows)}: it must map raters to the labels that they know")
+    found: dict[Any, Any] = {}
+    for rater, labels in pairs:
+        if rater in found:
+            raise ValueError(f"knows names {rater} twice: give all their labels at once")
+        found[rater] = labels
+    return found
+
+
+def check_knows(knows: Any, cases: Sequence[CohortCase]) -> None:
+    """Refuse to be told what a rater knows who read no case: the name is wrong."""
+    raters = sorted({name for case in cases for name in case.raters})
+    for name in knows or {}:
+        if name not in raters:
+            raise ValueError(f"knows names {quoted(name)}: the raters are {enumerated(raters)}")
 
 
 def key_of(settings: Settings, prints: Mapping[str, Print]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..inputs.arrays import name_of
+from ..inputs.checks import check_performance_prior
 from ..inputs.names import MOST_TOLD, told
 from ..inputs.raters import remarks_on_same_votes
 from .backends.found import Found
@@ -20,6 +21,7 @@ from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
 from .doubts.faint import remarks_on_faint
 from .doubts.remedies import for_a_fit, for_slow_em
+from .option_checks import of_rates
 from .options import Options
 from .registry import Method
 from .result import DiceRule, Fusion, Ties, cut_of, divided
@@ -81,7 +83,7 @@ def remarks_on(
             f"every rater comes out as no better than chance, and the consensus as the prior{for_a_fit(evidence)}"
         )
     else:
-        remarks += _on_raters(fusion, method, names, options.roi, range(len(fusion.volume)))
+        remarks += _on_raters(fusion, method, options, names, options.roi, range(len(fusion.volume)))
         remarks += remarks_on_consensus(evidence)
     return remarks + _on_convergence(evidence)
 
@@ -142,7 +144,7 @@ def remarks_on_applied(
     if case is not None:
         remarks += remarks_on_faint(fusion, case, options) + remarks_on_engulfing(fusion, case, options)
     known = [i for i in range(len(fusion.volume)) if i not in ignored]
-    remarks += _on_raters(fusion, method, names, "all", known)
+    remarks += _on_raters(fusion, method, options, names, "all", known)
     evidence = Evidence(fusion, found, method, options, case=case)
     return remarks + remarks_on_consensus(evidence) + _on_convergence(evidence)
 
@@ -175,9 +177,10 @@ def _by_votes(fusion: Fusion) -> Fusion:
 
 
 def _on_raters(
-    fusion: Fusion, method: Method, names: Sequence[str] | None, roi: str | float, raters: Iterable[int]
-) -> list[str]:
+    fusion: Fusion, method: Method, options: Options, names: Sequence[str] | None, roi: str | float, raters: Iterable[int],
+) -> list[str]:  # fmt: skip
     counted = _by_votes(fusion) if method.of_levels else fusion
+    of_nothing, of_everything = _made_by_belief(method, options)
     groups: dict[tuple[str, str], list[str]] = {}
     worse: list[str] = []
     volumes, read = fusion.volume.tolist(), fusion.n_read.tolist()
@@ -188,9 +191,11 @@ def _on_raters(
         if read[i] == 0:
             groups.setdefault(("has no vote", "have no vote"), []).append(name)
         elif volume == 0:
-            groups.setdefault(("marks nothing", "mark nothing"), []).append(name)
+            more = of_nothing if math.isfinite(sensitivity) else ""
+            groups.setdefault((f"marks nothing{more}", f"mark nothing{more}"), []).append(name)
         elif volume == read[i]:
-            groups.setdefault(("marks everything", "mark everything"), []).append(name)
+            more = of_everything if math.isfinite(specificity) else ""
+            groups.setdefault((f"marks everything{more}", f"mark everything{more}"), []).append(name)
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
             if counted is not fusion:
@@ -206,6 +211,18 @@ def _on_raters(
             "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"
         )
     return remarks + worse
+
+
+def _made_by_belief(method: Method, options: Options) -> tuple[str, str]:
+    """Return what is said of the rate of who marks nothing, and everything: that no vote makes it, but a belief in raters."""
+    if not of_rates(method):
+        return "", ""
+    of_one, of_zero = check_performance_prior(options.performance_prior)
+    said = " (the {} is that of performance_prior alone)"
+    return (
+        said.format("sensitivity") if of_one[0] > 1 else "",
+        said.format("specificity") if of_zero[0] > 1 else "",
+    )
 
 
 def _in_the_result(fusion: Fusion, i: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,12 +12,13 @@ from .names import Names, for_tables
 from .numbers import millilitres, plural, rate
 from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
-from .terminal import GLUE, output, print_below, printable, width
+from .terminal import GLUE, fitting, output, print_below, printable, width
 
 Facts = dict[str, Any]
 
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
 WORST = 12
+BACKGROUND = 0
 RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "Dice"}
 LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
 
@@ -51,10 +52,9 @@ def table_of_means(
 ) -> tuple[Table, list[str]]:
     """Return the means of each rater's rates, and the label of the lowest Dice; and what is said of them.
 
-    They are over labels that a rater gives, or that the consensus holds. A rate that is undefined there is left out, and its
-    mean says over how many labels it is.
+    A rate that is undefined is left out, and its mean says over how many labels it is.
     """
-    held = _held(facts)
+    held, words = in_means(facts)
     called = names.short if names else [rater["name"] for rater in facts["raters"]]
     rows, partial = [], False
     for name, rater in zip(called, facts["raters"], strict=True):
@@ -70,11 +70,8 @@ def table_of_means(
         rows.append(Row([name, *means, *lowest]))
     columns = [Column("rater", right=False), *(Column(title) for title in RATES.values())]
     columns += [Column("lowest in", right=False), Column("Dice")]
-    many = len(facts["labels"])
-    count = plural(many, "label") if len(held) == many else f"{len(held)} of {plural(many, 'label')}"
-    title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {count}"
-    said = ["Of N: a mean of N labels only. PPV is undefined where a rater never gives a label."]
-    return Table(title, columns, rows), said if partial else []
+    title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {words}"
+    return Table(fitting(title), columns, rows), [on_fewer(facts)] if partial else []
 
 
 def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Table, list[str]]:
@@ -102,13 +99,29 @@ def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Ta
     return Table(title, columns, rows), said
 
 
-def _held(facts: Facts) -> list[int]:
-    """Return the places of labels that some rater gives, or the consensus holds."""
-    return [
+def in_means(facts: Mapping[str, Any]) -> tuple[list[int], str]:
+    """Return the places of the labels that means are over, and which these are in words.
+
+    They are those that some rater gives, or the consensus holds, without the background, unless there is nothing else.
+    """
+    labels = facts["labels"]
+    held = [
         a
-        for a, label in enumerate(facts["labels"])
+        for a, label in enumerate(labels)
         if label["voxels"] or any(rater["labels"][a]["voxels"] for rater in facts["raters"])
     ]
+    chosen = [a for a in held if labels[a]["label"] != BACKGROUND]
+    many = sum(label["label"] != BACKGROUND for label in labels) if chosen else len(labels)
+    chosen = chosen or held
+    words = plural(many, "label")
+    words = words if len(chosen) == many else f"{len(chosen)} of {words}"
+    return chosen, words if len(chosen) == len(held) else f"{words}, background left out"
+
+
+def on_fewer(facts: Mapping[str, Any]) -> str:
+    """Say of a mean over some of the labels why it is over no more."""
+    said = "Of N: a mean of N labels only. PPV is undefined where a rater never gives a label"
+    return f"{said}, all rates where they do not know it." if facts["options"].get("knows") else f"{said}."
 
 
 def _volumes(facts: Facts) -> str:

@@ -80,9 +80,9 @@ def test_estimate_applies_as_before() -> None:
 @pytest.mark.parametrize("intervals", ["none", "bootstrap"])
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 def test_sidecar_and_means(tmp_path: Path, intervals: str) -> None:
-    """The mean sensitivity is that without the label; a map of zeros has PPV for one label, which is said."""
+    """The mean sensitivity is that without the label; a map of one label has PPV for one, which is said."""
     paths = [save(tmp_path / f"r{i}.nii", one.astype(np.uint8)) for i, one in enumerate(raters(5))]
-    save(paths[4], np.zeros_like(raters(1)[0], dtype=np.uint8))
+    save(paths[4], (raters(5)[3] == 1).astype(np.uint8))
     facts = {}
     resampling: Any = {"replicates": 5} if intervals == "bootstrap" else {}
     for name, labels in (("with", [*LABELS, 9]), ("without", LABELS)):
@@ -94,11 +94,11 @@ def test_sidecar_and_means(tmp_path: Path, intervals: str) -> None:
     means, said = table_of_means(facts["with"])
     without, _ = table_of_means(facts["without"])
     assert [row.cells for row in means.rows] == [row.cells for row in without.rows]
-    assert means.title == "staple of 5 raters: means over 4 of 5 labels"
-    assert without.title == "staple of 5 raters: means over 4 labels"
-    zeros = dict(zip([column.title for column in means.columns], means.rows[4].cells, strict=True))
-    assert zeros["PPV"].endswith("\nof 1")
-    assert "\n" not in zeros["sens."]
+    assert means.title == "staple of 5 raters: means over 3 of 4 labels, background left out"
+    assert without.title == "staple of 5 raters: means over 3 labels, background left out"
+    lone = dict(zip([column.title for column in means.columns], means.rows[4].cells, strict=True))
+    assert lone["PPV"].endswith("\nof 1")
+    assert "\n" not in lone["sens."]
     assert any("a rater never gives a label" in line for line in said)
 
 

@@ -10,7 +10,7 @@ from ..flags import flags_called, values_called, with_flags
 from ..words.declared import Argument
 from .common import Out, method_flag
 
-OF_MERGE = ("m_step", "prior", "init", "performance_prior", "tol", "max_iter", "acceleration")
+OF_MERGE = ("m_step", "prior", "init", "performance_prior", "tol", "max_iter", "acceleration", "knows")
 EXAMPLES = ("fastfuse cohort merge site-a.npz site-b.npz --out merged --method staple",)
 
 

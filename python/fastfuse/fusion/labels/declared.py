@@ -172,10 +172,12 @@ class AskedLabels:
         as_given,
         "mapping of int or str to sequence of labels",
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
-        that was not trained on lesions. Without it, a label that they never give is voted down. In soft votes it is 0.""",
+        that was not trained on lesions. Without it, a label that they never give is voted down. In soft votes it is 0.
+        Their sensitivity, Dice and PPV for the others are undefined (nan), as they are no errors of theirs. Where the truth
+        is such a label, what they say there still counts as wrong in the PPV and Dice of the label that they say.""",
         methods=by_em,
         flag=Flag(
-            "Labels that a rater knows, who does not know all; once for each such rater.",
+            "Labels that a rater knows, who does not know all; once for each such rater. Their rates for others are undefined.",
             known_by_rater,
             metavar="RATER=K,K,...",
             several=True,

@@ -43,7 +43,7 @@ from .fuse import (
     with_decisions,
 )
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions, unknown_for
+from .options import LabelMethod, LabelOptions, known_by_name, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
 from .recorded import with_origin_of_labels
@@ -68,7 +68,7 @@ class LabelEstimate:
     names : tuple of m str
         What the raters are called.
     confusion : ndarray of float64, shape (m, K, K)
-        p(vote b | truth a) at [rater, a, b]; nan where nothing determines it.
+        p(vote b | truth a) at [rater, a, b]; nan where nothing determines it, or the rater does not know the label.
     sensitivity : ndarray of float64, shape (m, K)
         p(vote a | truth a), the diagonal of ``confusion``.
     prior : ndarray of float64, shape (K,)
@@ -186,7 +186,8 @@ class LabelEstimate:
             For a rater whom the estimate does not have.
         """
         places = [place_of(name, self.names) for name in names]
-        knows = {rater: labels for rater, labels in dict(self._options.knows).items() if rater in names}
+        known = known_by_name(self._options.knows, self.names)
+        knows = {rater: labels for rater, labels in known.items() if rater in names}
         return replace(
             self,
             names=tuple(names),

@@ -36,6 +36,7 @@ from .options import (
     dirichlet_for,
     prior_for,
     start_of,
+    unknown_flags,
     unknown_for,
     weights_for,
 )
@@ -192,10 +193,14 @@ def fusion_of(
 ) -> LabelFusion:
     """Return the fusion from what the core found; ``volume``, ``intervals``: of each rater who reads the case.
 
-    The rates of a label that nobody thinks true where the rater votes are no estimate, whatever the Dirichlet says.
+    The rates of a label that nobody thinks true where the rater votes are no estimate, whatever the Dirichlet says; nor are
+    those of a label that the rater does not know, which the consensus goes by all the same.
     """
     seen = np.asarray(found.seen).reshape(volume.shape)
-    confusion = np.where((seen > 0)[:, :, None], rates_of(found, volume), np.nan)
+    of_all = readers.for_all(volume, 0.0)
+    unknown = unknown_flags(options.knows, labels, readers.names, of_all)[readers.places]
+    confusion = np.where(((seen > 0) & ~unknown)[:, :, None], rates_of(found, volume), np.nan)
+    dice = np.where(unknown, np.nan, share_of(2 * found.agreed, seen + volume))
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
@@ -208,10 +213,10 @@ def fusion_of(
         converged=found.converged,
         method=method,
         n_voxels=int(found.voxels),
-        volume=readers.for_all(volume, 0.0),
+        volume=of_all,
         consensus_volume=found.mass,
         ppv=readers.for_all(share_of(found.agreed, volume), np.nan),
-        dice=readers.for_all(share_of(2 * found.agreed, found.seen + volume), np.nan),
+        dice=readers.for_all(dice, np.nan),
         consensus=consensus,
         undecided=options.undecided,
         intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),

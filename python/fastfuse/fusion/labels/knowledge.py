@@ -1,29 +1,28 @@
-"""Remarks on labels that few raters know."""
+"""Remarks on labels that few raters know, or that some never give."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inputs.names import enumerated
+from ...inputs.names import MOST_TOLD, enumerated
 from .chosen import Labels
-from .options import OF_MEAN_LABEL, LabelOptions, unknown_for
+from .options import OF_MEAN_LABEL, LabelOptions, dirichlet_for, unknown_flags
 from .result import LabelFusion
 
 Flags = NDArray[np.bool_]
 
 
 def on_knowledge(fusion: LabelFusion, options: LabelOptions) -> list[str]:
-    """Say which labels one rater alone knows, and which few give where nothing says that the others do not know them."""
+    """Say which labels one rater alone knows, few give though others may know them, and have a sensitivity without a vote."""
     given = Labels(fusion.labels, fusion.label_names)
     votes = fusion.volume > 0
     reads = np.asarray(votes.any(axis=1))
-    unknown = np.zeros(votes.shape, bool)
-    for rater, codes in enumerate(unknown_for(options.knows, given, fusion.raters, fusion.volume)):
-        unknown[rater, codes] = True
+    unknown = unknown_flags(options.knows, given, fusion.raters, fusion.volume)
     return [
         *_on_lone_raters(fusion, given, reads, unknown, is_given=not isinstance(options.prior, str)),
         *_on_few(fusion, given, reads, silent=reads & ~_named(fusion, options)),
+        *_on_the_belief_alone(fusion, given, options),
     ]
 
 
@@ -78,3 +77,19 @@ def _on_few(fusion: LabelFusion, labels: Labels, reads: Flags, silent: Flags) ->
         f"(--knows RATER=LABELS), or their silence votes against {it}"
     )
     return [said]
+
+
+def _on_the_belief_alone(fusion: LabelFusion, labels: Labels, options: LabelOptions) -> list[str]:
+    """Say of which labels that a rater never gives the belief in raters alone makes a sensitivity."""
+    if dirichlet_for(options.performance_prior, labels, fusion.volume, float(fusion.n_voxels)) is None:
+        return []
+    made = (fusion.volume == 0) & np.isfinite(fusion.sensitivity) & (fusion.consensus_volume >= 1)
+    told = [
+        f"{fusion.raters[rater]} at {labels.called[code]} ({fusion.sensitivity[rater, code]:.3f})"
+        for rater, code in np.argwhere(made).tolist()
+    ]
+    if not told:
+        return []
+    return [
+        f"the sensitivity is that of performance_prior alone where a rater never gives a label: {enumerated(told, MOST_TOLD)}"
+    ]

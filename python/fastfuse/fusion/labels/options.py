@@ -302,6 +302,21 @@ def unknown_for(
     return unknown
 
 
+def unknown_flags(
+    knows: Knows, labels: Labels, names: Sequence[str], volume: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which labels each rater does not know, shape (m, K)."""
+    flags = np.zeros((len(names), len(labels.values)), bool)
+    for of_rater, codes in zip(flags, unknown_for(knows, labels, names, volume), strict=False):
+        of_rater[codes] = True
+    return flags
+
+
+def known_by_name(knows: Knows, names: Sequence[str]) -> Knows:
+    """Return the labels that raters know by the raters' names."""
+    return {names[_place_of(rater, names)]: known for rater, known in knows.items()}
+
+
 def weights_for(weights: Sequence[float] | None, raters: int) -> list[float]:
     """Return the weight of each rater's vote; nothing where all count alike."""
     if weights is None:

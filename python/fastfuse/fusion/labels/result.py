@@ -56,7 +56,7 @@ class LabelFusion(LabelOutlets):
         What the raters are called.
     confusion : ndarray of float64, shape (m, K, K)
         p(vote b | truth a) at [rater, a, b]; nan where nothing determines it: nobody thinks the label true at a voxel,
-        or the rater has no vote.
+        or the rater has no vote; and for a label that the rater does not know, by ``knows``.
     sensitivity : ndarray of float64, shape (m, K)
         p(vote a | truth a), the diagonal of ``confusion``.
     prior : ndarray of float64, shape (K,)
@@ -81,7 +81,8 @@ class LabelFusion(LabelOutlets):
     ppv : ndarray of float64, shape (m, K)
         p(truth a | vote a) under the consensus; nan if the rater never gives the label.
     dice : ndarray of float64, shape (m, K)
-        Dice's coefficient with the consensus. Both are against the labels' probabilities, not against ``label()``.
+        Dice's coefficient with the consensus; nan for a label that the rater does not know. Both are against the labels'
+        probabilities, not against ``label()``.
     truncation : float
         Of soft votes: probabilities up to this were dropped.
     most_dropped, mean_dropped : float

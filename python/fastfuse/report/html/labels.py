@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from ..labels import BACKGROUND, in_means, on_fewer
 from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
 from . import tables
@@ -36,7 +37,7 @@ def labels_context(facts: Facts) -> dict[str, Any]:
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str]]:
-    held = [one for one in facts["labels"] if one["label"] != 0]
+    held = [one for one in facts["labels"] if one["label"] != BACKGROUND]
     majority = facts["method"] == "majority"
     state = "" if facts["converged"] else ", not converged"
     tied = facts.get("undecided")
@@ -58,16 +59,14 @@ def _mean(values: list[float | None]) -> tables.Cell:
 
 
 def _means(facts: Facts) -> tables.Table:
-    """Return each rater's means over the labels that somebody gives, or the consensus holds."""
-    held = [
-        place
-        for place, label in enumerate(facts["labels"])
-        if label["voxels"] or any(rater["labels"][place]["voxels"] for rater in facts["raters"])
-    ]
+    """Return each rater's means over labels."""
+    held, words = in_means(facts)
     rows: list[list[tables.Cell]] = []
+    fewer = False
     for number, rater in numbered(facts["raters"]):
         of_labels = [rater["labels"][place] for place in held]
         means = [_mean([one[what] for one in of_labels]) for what in ("sensitivity", "ppv", "dice")]
+        fewer |= any(isinstance(mean, tuple) for mean in means)
         known = [one for one in of_labels if one["dice"] is not None]
         worst = min(known, key=lambda one: one["dice"], default=None)
         lowest = "" if worst is None else f"{rate(worst['dice'])} ({worst['name']})"
@@ -75,9 +74,7 @@ def _means(facts: Facts) -> tables.Table:
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
     columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice")]
     columns += [("lowest Dice", tables.WRAP)]
-    caption = (
-        f"Means over {plural(len(held), 'label')}, against the consensus. Of N: a mean of N labels only."
-    )
+    caption = f"Means over {words}, against the consensus.{f' {on_fewer(facts)}' if fewer else ''}"
     return tables.table(caption, columns, rows, head=1)
 
 

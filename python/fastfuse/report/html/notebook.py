@@ -49,21 +49,26 @@ def fusion_html(fusion: Fusion) -> str:
 
 
 def label_fusion_html(fusion: LabelFusion) -> str:
-    """Return the same of label maps: each rater's means over the labels that the consensus holds, and a slice in colours."""
+    """Return the same of label maps: each rater's means over labels that the consensus holds, but 0, and a slice in colours."""
     head = (
         f"LabelFusion: {fusion.method} of {counted(len(fusion.raters), 'rater')}, {counted(len(fusion.labels), 'label')}, "
         f"{counted(fusion.n_voxels, 'voxel', ',')}"
     )
-    columns = {}
+    columns, many = {}, "over"
+    held, front = fusion.consensus_volume > 0, np.asarray(fusion.labels) != 0
+    chosen = held & front if (held & front).any() else held
     for name, values in (("sensitivity", fusion.sensitivity), ("ppv", fusion.ppv), ("dice", fusion.dice)):
-        known = np.where(fusion.consensus_volume > 0, values, np.nan)
+        known = np.where(chosen, values, np.nan)
         counts = np.count_nonzero(~np.isnan(known), axis=1)
+        many = "over up to" if (counts < chosen.sum()).any() else many
         columns[name] = np.where(counts > 0, np.nansum(known, axis=1) / np.maximum(counts, 1), np.nan)
-    marked = fusion.volume[:, np.asarray(fusion.labels) != 0].sum(axis=1)
+    left_out = ", background left out" if (chosen != held).any() else ""
+    over = f", means {many} {counted(int(chosen.sum()), 'label')}{left_out}"
+    marked = fusion.volume[:, front].sum(axis=1)
     table = _table(fusion.raters, columns, [f"{volume:,.0f}" for volume in marked], "voxels but 0", "mean ")
     shown = _slice(fusion.label(), fusion._origin)
     if shown is None:
-        return _html(f"{head}{_how(fusion)}", table, "")
+        return _html(f"{head}{_how(fusion)}{over}", table, "")
     values, at, sides = shown
     names = dict(zip(fusion.labels, fusion.label_names or map(str, fusion.labels), strict=True))
     hues = {label: OUTLINES[place % len(OUTLINES)] for place, label in enumerate(sorted({*names} - {0}))}
@@ -72,7 +77,7 @@ def label_fusion_html(fusion: LabelFusion) -> str:
         for label in [label for label in hues if (values == label).any()][:MOST_LABELS]
     )
     picture = _picture(_in_hues(values, hues), f"labels, slice {at}{sides}", key)
-    return _html(f"{head}{_how(fusion)}", table, picture)
+    return _html(f"{head}{_how(fusion)}{over}", table, picture)
 
 
 def _how(fusion: Fusion | LabelFusion) -> str:

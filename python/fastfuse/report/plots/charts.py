@@ -42,7 +42,7 @@ def rates(
     """Draw each rater's sensitivity against their specificity, with 95 % intervals as ellipses where there are intervals.
 
     The upper right is best. An ellipse's half axes are those of the two intervals; it is cut off at 1. Of raters at one
-    point the legend says so.
+    point the legend says so, and who has no point, as their rates are undefined.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def rates(
     for at, name in enumerate(shown):
         x, y = specificity[at], sensitivity[at]
         style = look(at)
-        markers += ax.plot(x, y, ls="none", ms=SIZE, mec="white", mew=0.3, label=name, zorder=3, **style)
+        told = name if np.isfinite([x, y]).all() else f"{name} (undefined)"
+        markers += ax.plot(x, y, ls="none", ms=SIZE, mec="white", mew=0.3, label=told, zorder=3, **style)
         if (
             intervals is not None
             and np.isfinite(ends := [intervals.specificity[at], intervals.sensitivity[at]]).all()

@@ -38,7 +38,7 @@ def confusion(found: Path | str, ax: LabelFusion | LabelEstimate, *, overwrite: 
 def confusion(
     found: Any, ax: Any = None, *, rater: int | str | None = None, overwrite: bool = False
 ) -> Axes | None:
-    """Draw a rater's confusion matrix, p(vote | truth), truths in rows; what nothing determines is grey.
+    """Draw a rater's confusion matrix, p(vote | truth), truths in rows; what is undefined is grey.
 
     ``confusion(path, found)`` draws those of all raters into a PNG. Names of labels beyond 18 letters are cut, with the label's number
     behind; so are raters' beyond the width of a matrix.

@@ -43,7 +43,7 @@ def codes_of(found: Any, label: Label | None, figure: str) -> list[int] | None:
 def rates_of(found: LabelFusion | LabelEstimate, codes: Sequence[int]) -> tuple[Rates, Rates]:
     """Return each rater's sensitivity and specificity for these labels against all others, m of each.
 
-    Both are of the confusion matrices, whose rows are weighted by the prior; rows that nothing determines are left out.
+    Both are of the confusion matrices, whose rows are weighted by the prior; rows that are undefined are left out.
     """
     inside = np.isin(np.arange(len(found.labels)), codes)
 
