@@ -18,7 +18,7 @@ Facts = dict[str, Any]
 
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
 WORST = 12
-RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "Dice"}
+RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "soft\nDice"}
 LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
 
 
@@ -69,7 +69,7 @@ def table_of_means(
         )
         rows.append(Row([name, *means, *lowest]))
     columns = [Column("rater", right=False), *(Column(title) for title in RATES.values())]
-    columns += [Column("lowest in", right=False), Column("Dice")]
+    columns += [Column("lowest in", right=False), Column("soft\nDice")]
     many = len(facts["labels"])
     count = plural(many, "label") if len(held) == many else f"{len(held)} of {plural(many, 'label')}"
     title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {count}"
@@ -87,7 +87,7 @@ def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Ta
     ]
     title = "each label"
     if len(found) > MOST_ROWS:
-        title = f"the {WORST} lowest in Dice, of {len(found):,}; the sidecar holds all"
+        title = f"the {WORST} lowest in soft Dice, of {len(found):,}; the sidecar holds all"
         found = sorted(found, key=lambda pair: _or(pair[0]["dice"], math.inf))[:WORST]
     columns = [Column("label", right=False), Column("rater", right=False)]
     columns += [*(Column(one) for one in RATES.values()), Column("ml")]
