@@ -77,8 +77,8 @@ def _value(value: float | None, measure: str) -> str:
 def _interval(
     mean: float | None, low: float | None, high: float | None, measure: str, sign: str = ""
 ) -> tuple[str, str]:
-    """Return a mean and its interval as texts; differences, which are small, with one more digit."""
-    least = DIGITS.get(measure, 1) + len(sign)
+    """Return a mean and its interval as texts; a difference with two digits at least."""
+    least = max(DIGITS.get(measure, 1), 2 if sign else 0)
     if low is None or high is None:
         return "–" if mean is None else f"{mean:{sign}.{least}f}", "–"
     decimals, ends = interval(low, high, least, sign)
