@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import fastfuse
 from fastfuse.errors import FastfuseError, OutputError
 
 from ..cli.common import AFFINE, MASKS, SHAPE, case_in, load, save
@@ -330,3 +331,22 @@ def test_a_floor_is_told_once(tmp_path: Path, method: str, lowered: str) -> None
     done = run_here(tmp_path, "fuse", *names, "-o", "c.nii.gz", "--method", method, columns=400)
     assert done.stdout.count("soft Dice are low") == 1
     assert f"\n{lowered}" in done.stdout
+
+
+def test_dice_of_masks_counts_inside_the_mask_or_not_at_all(tmp_path: Path) -> None:
+    """As soft Dice does; a mask that has been deleted is not known any more."""
+    case_in(tmp_path)
+    votes = [load(tmp_path / name) for name in MASKS]
+    region = nib.Nifti1Image(load(tmp_path / "brain.nii.gz"), AFFINE)
+    fusion = fastfuse.majority_vote(votes, mask=region)
+    consensus = fusion.label()
+    inside = [vote * load(tmp_path / "brain.nii.gz") for vote in votes]
+    dice = [f"{2 * (one & consensus).sum() / (one.sum() + consensus.sum()):.4f}" for one in inside]
+    fusion.report(tmp_path / "a.html")
+    del region
+    fusion.report(tmp_path / "b.html")
+    with_mask, without = (Page.of((tmp_path / f"{name}.html").read_text()) for name in "ab")
+    rows = [re.findall(r"[01]\.\d{4}", one.text) for one in with_mask.all("tr")]
+    assert [row[5] for row in rows if len(row) > 5] == dice
+    titles = [[one.text for one in page.all("th", scope="col")][6:8] for page in (with_mask, without)]
+    assert titles == [["soft Dice", "Dice"], ["soft Dice", "soft Dice against the median"]]

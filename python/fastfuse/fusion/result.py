@@ -67,7 +67,7 @@ class Fusion(Outlets):
         Σ (1 - w)(1 - q) / Σ (1 - q) over the voxels on which the rater votes; nan for 0/0.
     dice : ndarray of float64, shape (m,)
         Soft Dice with the consensus, 2 Σ w q / (Σ w + Σ q): of votes and probabilities as they are, not of masks. Fractions
-        lower it, however alike the masks are; :func:`evaluate` has the Dice of two masks.
+        mostly lower it, however alike the masks are; :func:`evaluate` has the Dice of two masks.
     intervals : Intervals or None
         Standard errors and 95 % intervals of sensitivity and specificity; None if they were not asked for, nan where
         they are not defined.

@@ -148,15 +148,20 @@ def overlaps(raters: Sequence[Volume]) -> list[list[float | None]]:
 
 
 def _with_consensus(facts: Facts, pictures: Pictures) -> list[float | None]:
-    """Return the Dice of each rater's mask with the consensus's mask, which is that of ``--save-label``; None where both are empty."""
+    """Return the Dice of each rater's mask with the consensus's, which is that of ``--save-label``; None where both are empty.
+
+    Nothing is returned where the pictures show more than what was fused, as of a fusion whose mask is no longer in memory.
+    """
+    sizes = [int(np.count_nonzero(one)) for one in pictures.raters]
+    if sizes != [one["marked_voxels"] for one in facts["raters"]]:
+        return []
     cut, above = float(facts["options"]["cut"]), facts["options"].get("ties") == "background"
     mask = pictures.consensus > cut if above else pictures.consensus >= cut
-    size = int(np.count_nonzero(mask))
-    found: list[float | None] = []
-    for one in pictures.raters:
-        whole = size + int(np.count_nonzero(one))
-        found.append(2 * int(np.count_nonzero(mask & (one != 0))) / whole if whole else None)
-    return found
+    held = int(np.count_nonzero(mask))
+    shared = [int(np.count_nonzero(mask & (one != 0))) for one in pictures.raters]
+    return [
+        2 * both / (held + size) if held + size else None for both, size in zip(shared, sizes, strict=True)
+    ]
 
 
 def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
