@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from importlib.metadata import version as version_of
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from latex2mathml.converter import convert as mathml
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -53,6 +56,8 @@ nb_merge_streams = True
 # -- the API ----------------------------------------------------------------------------------------------------
 
 autodoc_typehints = "none"  # numpydoc tells them in words, with shapes and units
+# What the adapters subclass brings PyTorch, gigabytes that the extra docs does without: a mock stands for what is missing.
+autodoc_mock_imports = [name for name in ("monai", "torchio") if find_spec(name) is None]
 autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
@@ -121,9 +126,19 @@ html_math_renderer = "mathml"
 def setup(app: Sphinx) -> None:
     """Write formulas as MathML, which browsers show without a script from elsewhere; turn links; give pictures texts."""
     app.add_html_math_renderer("mathml", (formula_in_text, None), (formula, None))
+    app.connect("autodoc-process-signature", signature_of_adapters)
     app.connect("source-read", turn_links)
     app.connect("doctree-resolved", with_texts)
     app.connect("html-collect-pages", without_unread, priority=1)
+
+
+def signature_of_adapters(
+    _: Sphinx, what: str, _name: str, one: Any, _options: Any, told: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Return an adapter's own signature: Sphinx takes that of ``__new__`` of MONAI's class, or of a mock."""
+    if what == "class" and one.__module__.startswith("fastfuse.adapters."):
+        return stringify_signature(inspect.signature(one), show_annotation=False), returned
+    return told, returned
 
 
 def turn_links(_: Sphinx, name: str, source: list[str]) -> None:

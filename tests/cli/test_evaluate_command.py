@@ -85,7 +85,7 @@ def test_tables_fit(folder: Path, columns: str, words: str) -> None:
     assert done.returncode == 0
     assert "…" not in done.stdout
     tables = [line for line in done.stdout.splitlines() if line.startswith(" ")]
-    assert len(tables) > 15
+    assert len(tables) > 12
     assert max(map(len, tables)) <= int(columns)
 
 
@@ -205,3 +205,17 @@ def test_command_with_bad_input(folder: Path, words: str, message: str) -> None:
     assert re.fullmatch(r"error: .*\n", done.stderr), done.stderr
     assert re.search(message, done.stderr), done.stderr
     assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("columns", ["48", "80", "400"])
+def test_tables_have_no_frame_of_blanks(folder: Path, columns: str) -> None:
+    """As other commands': the title first, and no blank behind any line."""
+    (folder / "a").mkdir()
+    (folder / "b").mkdir()
+    for name, role in (("a", "p"), ("b", "t")):
+        (folder / name / "case.nii.gz").write_bytes((folder / f"{role}.nii.gz").read_bytes())
+    for words in ("p.nii.gz t.nii.gz --save-lesions l.nii", "a b", "p.nii.gz t.nii.gz brain.nii.gz"):
+        lines = run_here(folder, "evaluate", *words.split(), columns=int(columns)).stdout.splitlines()
+        assert lines[0].strip()
+        assert [line for line in lines if line != line.rstrip()] == []
+        assert not [k for k, line in enumerate(lines[1:]) if not line and not lines[k]]

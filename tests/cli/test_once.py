@@ -214,3 +214,26 @@ def test_empty_names_in_python(tmp_path: Path) -> None:
         fastfuse.soften_files(["a.nii"], "b.nii", out_dir="")
     with pytest.raises(fastfuse.ImageError, match="the name of a file is empty"):
         fastfuse.evaluate_files("", "b.nii")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("cohort fuse c --out o --overwrite", "--refresh"),
+        ("cohort fuse c --out o -f", "--refresh"),
+        ("experiment c --overwrite", "--resume"),
+        ("fuse r.nii -o c.nii --force", "--overwrite"),
+        ("fuse r.nii -o c.nii -q", "--quiet"),
+        ("cohort fuse c -o o", "--out"),
+        ("fuse r.nii --ovrwrite", "--overwrite"),
+    ],
+)
+def test_another_program_s_word_for_an_option(tmp_path: Path, words: str, offered: str) -> None:
+    done = run_here(tmp_path, *words.split())
+    assert done.returncode == 2
+    assert re.search(rf"No such option: \S+ \(Possible options: {offered}\)", done.stderr), done.stderr
+
+
+def test_no_option_of_another_meaning_is_offered(tmp_path: Path) -> None:
+    done = run_here(tmp_path, "cohort", "merge", "t.npz", "--out", "o", "--overwrite")
+    assert (done.returncode, done.stderr) == (2, "error: No such option: --overwrite (see --help)\n")

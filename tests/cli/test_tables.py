@@ -95,7 +95,7 @@ def test_what_names_lack_is_said(
 def test_a_pipe_has_no_width(case: Path) -> None:
     done = ran(case, "fuse", *MASKS, "-o", "w.nii", "--overwrite", env={})
     assert all(re.search(rf"^ {re.escape(name)} +0\.", done.stdout, re.MULTILINE) for name in MASKS)
-    assert "sensitivity  specificity     PPV     NPV    Dice  marked (ml)" in done.stdout
+    assert "sensitivity  specificity     PPV     NPV  soft Dice  marked (ml)" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastfuse
+from fastfuse.cohort.told.printing import print_cohort
 from fastfuse.images.outputs import Outputs
 
 from ..command import run_here
@@ -70,6 +72,40 @@ def test_the_last_line_adds_up(tmp_path: Path) -> None:
     done = fuse(tmp_path)
     told = "3 cases: 1 fused, 0 left as they were, 2 left on earlier rates; "
     assert told in " ".join(done.stdout.split())
+
+
+RATERS = [
+    ("anna", 0.8001, [0.7, 0.9], 0.99942, [0.99902, 0.99949]),
+    ("bert", 0.99997, [0.99996, 0.999981], 1 - 1e-7, [1 - 2e-7, 1 - 1e-8]),
+    ("[b]", 0.5, [None, None], 0.5, [None, None]),
+]
+NAMES = ("rater", "sensitivity", "sensitivity_95", "specificity", "specificity_95")
+FACTS = {
+    "raters": [{"cases": 3, **dict(zip(NAMES, one, strict=True))} for one in RATERS],
+    "cases": 3,
+    "fused": [],
+    "skipped": ["a", "b", "c"],
+    "of_earlier_rates": [],
+    "failed": {},
+    "counted": [],
+    "warnings": {},
+}
+
+
+def test_estimates_lie_within_the_intervals_that_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two ends that differ look different, and no less exact than the estimate."""
+    print_cohort(FACTS, Path("out"))
+    rows = [line.split("  ") for line in capsys.readouterr().out.splitlines() if "–" in line or ">" in line]
+    found = [[word.strip() for word in row if word.strip()] for row in rows]
+    assert found == [
+        ["anna", "3", "0.8001", ".7000–.9000", "0.9994", ".9990–.9995"],
+        ["bert", "3", "0.99997", ".99996–.99998", "1.0000", "> .9999"],
+    ]
+
+
+def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_cohort(FACTS, Path("out"))
+    assert re.search(r"^ \[b\] +3 +0\.5000 +0\.5000$", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("name", "made"), [("case-01.npz", 2), ("consensus.json", 5), ("raters.csv", 9)])

@@ -90,7 +90,7 @@ def test_of_many_labels_the_worst(tmp_path: Path, columns: int) -> None:
     )
     assert done.returncode == 0
     assert [line for line in done.stdout.splitlines() if len(line) > columns] == []
-    assert "12 lowest in Dice, of 200" in done.stdout
+    assert "12 lowest in soft Dice, of 200" in done.stdout
     facts = json.loads((tmp_path / "o.json").read_text())
     dice = sorted(one["dice"] for rater in facts["raters"] for one in rater["labels"])
     assert len(dice) == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import fastfuse
 from fastfuse.errors import FastfuseError, OutputError
 
 from ..cli.common import AFFINE, MASKS, SHAPE, case_in, load, save
@@ -285,3 +287,66 @@ def test_nothing_is_loaded_without_it(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("ties", ["foreground", "background"])
+@pytest.mark.parametrize("kind", ["masks", "maps", "floored"])
+def test_soft_dice_and_the_dice_of_masks(tmp_path: Path, kind: str, ties: str) -> None:
+    """Each has its own column; where a floor makes the first one low, that is said, in numbers that hold."""
+    case_in(tmp_path)
+    paths = [tmp_path / (MASKS[i] if kind == "masks" else f"network_{i}.nii.gz") for i in range(4)]
+    if kind == "floored":
+        for path in paths:
+            save(path, np.float32(0.3 + 0.7 * load(path)))
+    given: dict[str, Any] = {"paths": paths, "method": "majority", "ties": ties, "mask": None}
+    page = fused(tmp_path, **given)[0]
+    titles = [one.text for one in page.all("th", scope="col")]
+    assert titles[2:8] == ["sensitivity", "specificity", "PPV", "NPV", "soft Dice", "Dice"]
+    w, votes = load(tmp_path / "consensus.nii.gz").astype(float), [load(path).astype(float) for path in paths]
+    cut = w > 0.5 if ties == "background" else w >= 0.5
+    rows = [(one.text, re.findall(r"[01]\.\d{4}", one.text)) for one in page.all("tr")]
+    for path, vote in zip(paths, votes, strict=True):
+        (row,) = (numbers for text, numbers in rows if path.name in text and len(numbers) > 5)
+        assert abs(float(row[4]) - 2 * (w * vote).sum() / (w.sum() + vote.sum())) < 1e-4
+        assert abs(float(row[5]) - 2 * (cut & (vote >= 0.5)).sum() / (cut.sum() + (vote >= 0.5).sum())) < 1e-4
+    told = re.search(r"(\d+) % or more of the votes' sum lies where votes are below 0.5", page.text)
+    total, below = (sum(vote[vote < most].sum() for vote in votes) for most in (2, 0.5))
+    assert bool(told) == (total > 2 * sum((vote >= 0.5).sum() for vote in votes))
+    assert told if kind == "floored" else not (told and kind == "masks")
+    if told:
+        assert below / total >= int(told[1]) / 100 - 0.005
+    terms = [one.text for one in page.all("dt")]
+    assert {"Dice", "Soft Dice"} <= set(terms)
+
+
+@pytest.mark.parametrize(
+    ("method", "lowered"),
+    [("majority", "Sensitivity, PPV and soft Dice are low"), ("soft-staple", "PPV and soft Dice are low")],
+)
+def test_a_floor_is_told_once(tmp_path: Path, method: str, lowered: str) -> None:
+    case_in(tmp_path)
+    names = [f"network_{i}.nii.gz" for i in range(4)]
+    for name in names:
+        save(tmp_path / name, np.float32(0.3 + 0.7 * load(tmp_path / name)))
+    done = run_here(tmp_path, "fuse", *names, "-o", "c.nii.gz", "--method", method, columns=400)
+    assert done.stdout.count("soft Dice are low") == 1
+    assert f"\n{lowered}" in done.stdout
+
+
+def test_dice_of_masks_counts_inside_the_mask_or_not_at_all(tmp_path: Path) -> None:
+    """As soft Dice does; a mask that has been deleted is not known any more."""
+    case_in(tmp_path)
+    votes = [load(tmp_path / name) for name in MASKS]
+    region = nib.Nifti1Image(load(tmp_path / "brain.nii.gz"), AFFINE)
+    fusion = fastfuse.majority_vote(votes, mask=region)
+    consensus = fusion.label()
+    inside = [vote * load(tmp_path / "brain.nii.gz") for vote in votes]
+    dice = [f"{2 * (one & consensus).sum() / (one.sum() + consensus.sum()):.4f}" for one in inside]
+    fusion.report(tmp_path / "a.html")
+    del region
+    fusion.report(tmp_path / "b.html")
+    with_mask, without = (Page.of((tmp_path / f"{name}.html").read_text()) for name in "ab")
+    rows = [re.findall(r"[01]\.\d{4}", one.text) for one in with_mask.all("tr")]
+    assert [row[5] for row in rows if len(row) > 5] == dice
+    titles = [[one.text for one in page.all("th", scope="col")][6:8] for page in (with_mask, without)]
+    assert titles == [["soft Dice", "Dice"], ["soft Dice", "soft Dice against the median"]]

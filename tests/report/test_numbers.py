@@ -11,7 +11,7 @@ import pytest
 
 import fastfuse
 from fastfuse.report.names import Names, for_tables, numbers_of
-from fastfuse.report.numbers import millilitres, number, significant
+from fastfuse.report.numbers import below_best, interval, millilitres, number, rate, significant, small
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 
@@ -83,3 +83,62 @@ def test_ordinary_numbers_have_no_power_of_ten(value: float, four: str, three: s
     assert significant(value, 3) == three
     if 0 < value < 0.1:
         assert millilitres(value) == three
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "shown"),
+    [
+        (0.9994, (0.99902, 0.99949), "0.9994\n.9990–.9995"),
+        (0.84, (0.83, 0.85), "0.8400\n.8300–.8500"),
+        (0.99998, (0.99996, 0.999989), "0.99998\n.99996–.99999"),  # by four decimals both would be 1
+        (0.99997, (0.999962, 1.0), "0.99997\n.99996–1"),
+        (0.00002, (0.000012, 0.00003), "0.00002\n.00001–.00003"),
+        (0.999998, (0.999996, 0.999999), "1.0000\n> .9999"),
+        (1 - 1e-12, (1 - 1e-12, 1 - 1e-12), "1.0000\n> .9999"),
+        (1e-9, (0.0, 2e-9), "0.0000\n< .0001"),
+        (0.5, (0.4999999, 0.5000001), "0.50000\n.50000"),
+        (1.0, (1.0, 1.0), "1.0000\n1"),
+        (0.0, (0.0, 0.0), "0.0000\n0"),
+        (0.9, (None, None), "0.9000"),
+        (None, (0.1, 0.2), "undefined\n.1000–.2000"),
+    ],
+)
+def test_ends_that_differ_are_told_apart(
+    value: float | None, ends: tuple[float | None, float | None], shown: str
+) -> None:
+    assert rate(value, ends) == shown
+
+
+def test_no_two_ends_look_the_same() -> None:
+    """Of shares of all sizes, and widths down to rounding: one text, or two that differ."""
+    rng = np.random.default_rng(1)
+    for size, width in rng.uniform(-14, 0, (2000, 2)):
+        for middle in (10.0**size, 1 - 10.0**size, rng.uniform()):
+            low, high = max(middle - 10.0**width, 0.0), min(middle + 10.0**width, 1.0)
+            told = rate(middle, (low, high)).partition("\n")[2].split("–")
+            assert len(told) == len(set(told)) <= 2
+            if len(told) == 2:
+                assert float(told[0]) < float(told[1])
+                assert abs(float(told[0]) - low) + abs(float(told[1]) - high) <= 1.0001e-4
+
+
+def test_intervals_of_other_measures() -> None:
+    assert interval(1.414, 1.4142, 2) == (4, ["1.4140", "1.4142"])
+    assert interval(1.2, 3.4, 2) == (2, ["1.20", "3.40"])
+    assert interval(-0.004, 0.003, 1, "+") == (3, ["-0.004", "+0.003"])
+    assert interval(2.0, 2.0, 2) == (2, ["2.00"])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.117, "0.1170"), (0.0031, "0.0031"), (0.00002234, "0.0000223"), (0.0, "0.0000"), (None, "undefined")],
+)
+def test_what_is_small_keeps_its_digits(value: float | None, shown: str) -> None:
+    assert small(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-1.5, "0"), (-1.5003, "-0.0003"), (-1.51234, "-0.012"), (-1.5 - 1e-12, "0")]
+)
+def test_a_fit_below_the_best_is_no_zero(value: float, shown: str) -> None:
+    assert below_best(value, -1.5) == shown

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import itertools
+import re
 import zlib
 from dataclasses import replace
 
@@ -17,7 +19,7 @@ from fastfuse.report.colours import AREAS, lines_of
 from fastfuse.report.html.charts import heat_chart, rates_chart, ticks_between
 from fastfuse.report.html.disputes import components, disagreement, places_of
 from fastfuse.report.html.fusion import sentence_of
-from fastfuse.report.html.page import breakable, hashed, named
+from fastfuse.report.html.page import breakable, flagged, hashed, named
 from fastfuse.report.html.png import png_bytes
 from fastfuse.report.html.scan import Pictures, scan_of
 from fastfuse.report.html.stills import stills_of
@@ -366,3 +368,23 @@ def test_pages_cite_what_was_used(facts: dict, keys: list[str]) -> None:
     assert ("(Warfield et al. 2004; Dawid and Skene 1979; Dinkelbach 1967)" in said) == (
         "dinkelbach1967nonlinear" in keys
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("say so (--knows RATER=LABELS), or leave it out", ["--knows RATER=LABELS"]),
+        ("give --roi 4, and --mask, to leave it out", ["--roi 4", "--mask"]),
+        ("ties='background' (--ties background)", ["--ties"]),
+        ("the JSON of -o.", ["-o"]),
+        ("--prior 0.25. Then more", ["--prior 0.25"]),
+        ("soft-STAPLE, 5-3, a--b, -3 and a/b_c--d.nii", []),
+        ("<b> --mask & more", ["--mask"]),
+    ],
+)
+def test_flags_stay_on_one_line(text: str, flags: list[str]) -> None:
+    """They keep their text, escaped; what is around them breaks as before."""
+    for filtered in (breakable(text), flagged(text)):
+        assert re.findall(r'<span class="flag">(.*?)</span>', filtered) == flags
+        assert html.unescape(re.sub(r"<(?:/?span|wbr)[^>]*>", "", filtered)) == text
+    assert "<wbr>" not in flagged(text)

@@ -150,6 +150,9 @@ def _told(error: Exception) -> tuple[int, str]:
     if isinstance(error, CannotPrint):
         return 1, str(error)
     if hasattr(error, "format_message"):  # the parser's own: what was typed is wrong
+        from .words.meant import name_what_was_meant
+
+        name_what_was_meant(error)
         message = error.format_message()  # nothing where the help has been printed
         return 2, f"{message.replace('Value error, ', '')}{_as_path()} (see --help)" if message else ""
     return 1, f"{type(error).__name__}: {error}; please report this, with what --debug prints"

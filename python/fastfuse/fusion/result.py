@@ -66,7 +66,8 @@ class Fusion(Outlets):
         Positive and negative predictive value against the consensus w: Σ w q / Σ q and
         Σ (1 - w)(1 - q) / Σ (1 - q) over the voxels on which the rater votes; nan for 0/0.
     dice : ndarray of float64, shape (m,)
-        Dice's coefficient with the consensus, 2 Σ w q / (Σ w + Σ q).
+        Soft Dice with the consensus, 2 Σ w q / (Σ w + Σ q): of votes and probabilities as they are, not of masks. Fractions
+        mostly lower it, however alike the masks are; :func:`evaluate` has the Dice of two masks.
     intervals : Intervals or None
         Standard errors and 95 % intervals of sensitivity and specificity; None if they were not asked for, nan where
         they are not defined.
@@ -335,7 +336,7 @@ def in_kind_of(raters: Sequence[Any], fusion: Fusion) -> Fusion:
 
 
 def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
-    """Return each rater's predictive values and Dice against the soft consensus; nan for 0/0."""
+    """Return each rater's predictive values and soft Dice against the consensus; nan for 0/0."""
     marked, volume = found.marked_by.tolist(), found.volume.tolist()
     neither, unmarked, seen = found.neither.tolist(), found.unmarked.tolist(), found.seen_by.tolist()
     return (

@@ -542,7 +542,7 @@ def logit_interval(theta: ArrayLike, se: ArrayLike, level: float = 0.95) -> tupl
 
 
 def agreement(q: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:
-    """Return PPV, NPV and Dice of each rater's votes (m, ...) against the consensus (...)."""
+    """Return PPV, NPV and soft Dice of each rater's votes (m, ...) against the consensus (...)."""
     votes = np.asarray(q, dtype=np.float64)
     votes = votes.reshape(len(votes), -1)
     consensus = np.where(np.isnan(votes), np.nan, np.asarray(w, dtype=np.float64).ravel())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .names import Names
-from .numbers import millilitres, plural
+from .numbers import below_best, millilitres, plural
 from .pairs import NONE, each_pair, matrix, rows_of_pairs
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
@@ -59,7 +59,7 @@ def _about(ways: Sequence[Facts]) -> list[Cells]:
     fits = [way["log_likelihood_per_mark"] for way in ways]
     best = max((fit for fit in fits if fit is not None), default=None)
     if best is not None:
-        columns.append(("fit", [NONE if fit is None else f"{fit - best:.3f}" for fit in fits]))
+        columns.append(("fit", [NONE if fit is None else below_best(fit, best) for fit in fits]))
     return columns
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from ..images.paths import short_names, shown
-from .numbers import plural
-from .terminal import console, fitting, output, print_below, printable
+from .numbers import millilitres, plural
+from .table import Column, Row, Table
+from .terminal import broken, fitting, output, print_below, printable, width
 
 if TYPE_CHECKING:
     from ..evaluation.lesions import Lesion
@@ -21,30 +18,44 @@ if TYPE_CHECKING:
     from ..evaluation.record import Record
     from ..evaluation.result import Evaluation
 
-Row = tuple[str, str, str]
+Told = tuple[str, str, str]  # a measure, its value, and the numbers behind it
 
-LOOK: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)}
 MOST_ROWS = 20
+NARROWEST = 16  # columns of text in a table
 JOINED_BY = {6: "faces", 18: "edges", 26: "corners"}
 MATCHED = {"msseg": "found by the rule of MSSEG-2016", "any": "found by any overlap"}
 
 
 def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) -> None:
     """Print each measure with the numbers behind it, the evaluated region, and the lesions if they are asked for."""
-    result, files = record.evaluation, record.files
-    names = [escape(name) for name in short_names([files["prediction"], files["truth"]])]
-    table = Table(title=fitting(" against ".join(names)), **LOOK)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("that is", style="dim")
-    for rows in (_voxel_rows(result), _distance_rows(result, record.options), _lesion_rows(result)):
-        for row in rows:
-            table.add_row(*row)
-        table.add_section()
-    console().print(table)
+    console = output()
+    _measures(record).print(console)
     if lesions:
-        console().print(_lesion_table(record.lesions))
-    print_below(output(), (*_how(record), *wrote(written)))
+        _lesion_table(record.lesions).print(console)
+    print_below(console, (*_how(record), *wrote(written)))
+
+
+def _measures(record: Record) -> Table:
+    """Return each measure with the numbers behind it, which take several lines of a narrow terminal."""
+    result, files = record.evaluation, record.files
+    title = fitting(" against ".join(map(shown, short_names([files["prediction"], files["truth"]]))))
+    groups = (_voxel_rows(result), _distance_rows(result, record.options), _lesion_rows(result))
+    columns = [Column("measure", right=False), Column("value"), Column("that is", right=False)]
+    table = Table(
+        title,
+        columns,
+        [Row(row, apart=k > 0 and row is rows[0]) for k, rows in enumerate(groups) for row in rows],
+    )
+    most = width()
+    if most is None or table.width <= most:
+        return table
+    room = max(most - table.width + table.widths[-1], NARROWEST)
+    rows = []
+    for row in table.rows:
+        first, *others = broken(row.cells[2], room, indent="")
+        rows.append(Row([*row.cells[:2], first], apart=row.apart))
+        rows += [Row(["", "", other]) for other in others]
+    return Table(title, columns, rows)
 
 
 def how_masks_were_made(options: Options) -> Iterator[str]:
@@ -95,7 +106,7 @@ def _voxels(result: Evaluation) -> int:
     return result.true_positives + result.false_positives + result.false_negatives + result.true_negatives
 
 
-def _voxel_rows(result: Evaluation) -> list[Row]:
+def _voxel_rows(result: Evaluation) -> list[Told]:
     both, background = result.true_positives, result.true_negatives
     predicted, true = both + result.false_positives, both + result.false_negatives
     return [
@@ -107,11 +118,15 @@ def _voxel_rows(result: Evaluation) -> list[Row]:
             share(result.specificity),
             f"of {background + result.false_positives:,} background voxels",
         ),
-        ("volume (ml)", f"{result.prediction_ml:.2f}", f"true: {result.truth_ml:.2f}{_excess(result)}"),
+        (
+            "volume (ml)",
+            millilitres(result.prediction_ml),
+            f"true: {millilitres(result.truth_ml)}{_excess(result)}",
+        ),
     ]
 
 
-def _distance_rows(result: Evaluation, options: Options) -> list[Row]:
+def _distance_rows(result: Evaluation, options: Options) -> list[Told]:
     hd95, hd100 = "95 % of either surface is as near to the other", "largest distance of the surfaces"
     assd = "mean distance of the surfaces"
     if not result.true_positives + min(result.false_positives, result.false_negatives):
@@ -127,7 +142,7 @@ def _distance_rows(result: Evaluation, options: Options) -> list[Row]:
     return rows
 
 
-def _lesion_rows(result: Evaluation) -> list[Row]:
+def _lesion_rows(result: Evaluation) -> list[Told]:
     compared = "harmonic mean of the two"
     if math.isnan(result.lesion_f1):
         compared = "all components are too small to be lesions"
@@ -156,17 +171,14 @@ def _lesion_table(lesions: Sequence[Lesion]) -> Table:
     title = f"lesions: {', '.join(counts)}"
     if len(kept) < len(lesions):
         title += f"; the {MOST_ROWS} largest"
-    table = Table(title=fitting(title), **LOOK)
-    table.add_column("lesion", no_wrap=True)
-    for name in ("mm³", "voxels", "overlap"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("voxel", justify="right")  # takes two lines of a narrow terminal
     digits = len(str(len(lesions)))
+    rows = []
     for number, lesion in sorted(kept, key=lambda pair: pair[0]):
-        place = ", ".join(map(str, lesion.voxel))
+        place = f"({', '.join(map(str, lesion.voxel))})"
         size = f"{lesion.mm3:,.1f}", f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
-        table.add_row(f"{number:>{digits}} {lesion.kind}", *size, f"({place})")
-    return table
+        rows.append(Row([f"{number:>{digits}} {lesion.kind}", *size, place]))
+    columns = [Column("lesion", right=False), *map(Column, ("mm³", "voxels", "overlap", "voxel"))]
+    return Table(fitting(title), columns, rows)
 
 
 def _count(lesions: Iterable[Lesion], kind: str) -> int:
@@ -178,8 +190,3 @@ def _excess(result: Evaluation) -> str:
     if not result.truth_ml:
         return ""
     return f" ({100 * (result.prediction_ml / result.truth_ml - 1):+.1f} %)"
-
-
-def name_of(path: Path) -> str:
-    """Return what tables call a file or folder."""
-    return escape(shown(path.name or str(path)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .numbers import below_best
 from .table import Column, Row, Table, first_that_fits
 
 Facts = dict[str, Any]
 TITLE = "fit: voxels by number of marks"
+NATS = "log-likelihood of the votes for each marked voxel, minus that of the best model; at -0.7 they are half as likely"
 MOST_CELLS = 8  # numbers of marks that stand side by side; of more raters, several share one
 
 
@@ -18,6 +20,12 @@ def fit_table(facts: Facts, columns: int | None) -> Table | None:
     if not fit or not fit["models"]:
         return None
     return first_that_fits([_beside(fit), _below(fit)], columns)
+
+
+def nats_line(facts: Facts) -> Iterator[str]:
+    """Yield what the table's nats are, where it has some."""
+    if facts.get("fit") and _gains(facts["fit"]):
+        yield f"Nats: {NATS}."
 
 
 def auto_line(facts: Facts) -> Iterator[str]:
@@ -62,7 +70,7 @@ def _gains(fit: Facts) -> list[str]:
     known = [one["log_likelihood_per_mark"] for one in fit["models"].values()]
     if len(known) < 2 or None in known:
         return []
-    return [f"{value - max(known):+.3f}" if value < max(known) else "0" for value in known]
+    return [below_best(value, max(known)) for value in known]
 
 
 def _cells(size: int) -> list[range]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
-
 from ..images.paths import shown
-from .evaluation import (
-    LOOK,
-    MOST_ROWS,
-    distance,
-    how_masks_were_made,
-    name_of,
-    share,
-    wrote,
-)
-from .numbers import plural
-from .terminal import console, fitting, output, print_below, printable
+from .evaluation import MOST_ROWS, distance, how_masks_were_made, share, wrote
+from .names import Names, for_tables
+from .numbers import DECIMALS, interval, millilitres, plural
+from .table import Column, Row, Table, first_that_fits
+from .terminal import fitting, output, print_below, printable, width
 
 if TYPE_CHECKING:
     from ..evaluation.options import Options
@@ -47,45 +39,60 @@ def print_folders(
     result: FolderEvaluation, folders: Mapping[str, Path], options: Options, written: Sequence[Path]
 ) -> None:
     """Print the cases, the summary, how files were matched, and what is missing."""
-    console().print(_cases(result))
-    console().print(_summary(result, folders))
-    print_below(output(), (*_how(result, folders, options), *wrote(written)))
-
-
-def _cases(result: FolderEvaluation) -> Table:
-    """Return a table of all cases, or of the lowest in Dice if there are many."""
+    console = output()
     kept = sorted(result.cases, key=lambda name: result.cases[name].dice)[:MOST_ROWS]
+    listed = [name for name in result.cases if name in kept]
+    plans = [(_cases(result, listed, names), names) for names in for_tables(list(map(shown, listed)))]
+    chosen = first_that_fits([table for table, _ in plans], width())
+    chosen.print(console)
+    _summary(result, folders).print(console)
+    said = next(names.said for table, names in plans if table is chosen)
+    print_below(console, (*map(printable, said), *_how(result, folders, options), *wrote(written)))
+
+
+def _cases(result: FolderEvaluation, listed: Sequence[str], names: Names) -> Table:
+    """Return a table of all cases, or of the lowest in Dice if there are many."""
     title = plural(len(result.cases), "case")
-    if len(kept) < len(result.cases):
+    if len(listed) < len(result.cases):
         title += f"; the {MOST_ROWS} lowest in Dice"
-    table = Table(title=fitting(title), **LOOK)
-    table.add_column("case", overflow="fold")
-    for name in ("Dice", "HD95 (mm)", "lesion F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, one in result.cases.items():
-        if name in kept:
-            row = share(one.dice), distance(one.hd95_mm), share(one.lesion_f1)
-            table.add_row(escape(shown(name)), *row)
-    return table
+    rows = []
+    for name, case in zip(names.short, listed, strict=True):
+        one = result.cases[case]
+        rows.append(Row([name, share(one.dice), distance(one.hd95_mm), share(one.lesion_f1)]))
+    columns = [Column("case", right=False), *map(Column, ("Dice", "HD95 (mm)", "lesion F1"))]
+    return Table(fitting(title), columns, rows)
 
 
 def _summary(result: FolderEvaluation, folders: Mapping[str, Path]) -> Table:
-    names = " against ".join(name_of(folders[what]) for what in ("prediction", "truth"))
-    table = Table(title=fitting(names), **LOOK)
-    table.add_column("measure", no_wrap=True)
-    for name in ("mean", "95 %", "median"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, one in result.summary.items():
-        table.add_row(TITLES[name], *_numbers(name, one))
-    return table
+    names = " against ".join(
+        shown(folders[what].name or str(folders[what])) for what in ("prediction", "truth")
+    )
+    rows = [Row([TITLES[name], *_numbers(name, one)]) for name, one in result.summary.items()]
+    columns = [Column("measure", right=False), *map(Column, ("mean", "95 %", "median"))]
+    return Table(fitting(names), columns, rows)
 
 
 def _numbers(name: str, summary: Summary) -> tuple[str, str, str]:
     """Return mean, interval and median as text."""
-    shown_as = distance if name.endswith(("_mm", "_ml")) else share
-    ends = shown_as(summary.low), shown_as(summary.high)
-    interval = "undefined" if ends[0] == "undefined" else "–".join(ends)
-    return shown_as(summary.mean), interval, shown_as(summary.median)
+    mean, ends = mean_and_interval(name, summary.mean, summary.low, summary.high)
+    return mean, ends, measured(name, summary.median)
+
+
+def measured(name: str, value: float) -> str:
+    """Return a measure as text."""
+    if name.endswith("_ml") and math.isfinite(value):
+        return millilitres(value)
+    return distance(value) if name.endswith(("_mm", "_ml")) else share(value)
+
+
+def mean_and_interval(name: str, mean: float, low: float, high: float) -> tuple[str, str]:
+    """Return the mean of a measure over cases, and its interval, as texts; an end may be infinite, or undefined."""
+    if math.isnan(low):
+        return measured(name, mean), "undefined"
+    if math.isinf(high):
+        return measured(name, mean), "–".join(dict.fromkeys(measured(name, end) for end in (low, high)))
+    decimals, ends = interval(low, high, 2 if name.endswith(("_mm", "_ml")) else DECIMALS)
+    return f"{mean:.{decimals}f}" if math.isfinite(mean) else measured(name, mean), "–".join(ends)
 
 
 def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options) -> Iterator[str]:

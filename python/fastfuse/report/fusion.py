@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .fit import auto_line, fit_table
+from .fit import auto_line, fit_table, nats_line
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, significant, times
 from .review import decisions_in_words
@@ -45,7 +45,8 @@ def _print(facts: Facts, below: Sequence[str]) -> None:
     fit = None if "of" in facts else fit_table(facts, width())
     if fit is not None:
         fit.print(console)
-    lines = (*said, *_volumes(facts), *decisions_in_words(facts), *auto_line(facts), *_how(facts), *below)
+    of_fit = (*(() if fit is None else nats_line(facts)), *auto_line(facts))
+    lines = (*said, *_volumes(facts), *decisions_in_words(facts), *of_fit, *_how(facts), *below)
     print_below(console, map(printable, lines))
 
 
@@ -75,7 +76,13 @@ def _table(facts: Facts, make: Any, names: Names) -> Table:
     return Table(f"{what}{facts['method']} of {plural(len(raters), 'rater')}", columns, body)
 
 
-RATES = {"sensitivity": "sens.", "specificity": "spec.", "PPV": "PPV", "NPV": "NPV", "Dice": "Dice"}
+RATES = {
+    "sensitivity": "sens.",
+    "specificity": "spec.",
+    "PPV": "PPV",
+    "NPV": "NPV",
+    "soft Dice": "soft\nDice",
+}
 SIZES = {"marked (ml)": "marked\n(ml)", "votes (ml)": "votes\n(ml)", "grown to": "grown\nto"}
 BELOW = {"marked (ml)": "marked", "votes (ml)": "votes", "grown to": "grown"}
 
@@ -93,7 +100,7 @@ def _short(facts: Facts, rates: Facts, sizes: Facts) -> dict[str, str]:
 
 def _stacked(facts: Facts, rates: Facts, sizes: Facts) -> dict[str, str]:
     """Return the same in two lines: sizes stand below predictive values and Dice."""
-    under = dict(zip(("PPV", "NPV", "Dice"), _sized(facts), strict=False))
+    under = dict(zip(("PPV", "NPV", "soft Dice"), _sized(facts), strict=False))
     cells = {}
     for name, short in RATES.items():
         rate, size = rates.get(name, ""), under.get(name)
@@ -106,7 +113,10 @@ def _rates(rater: Facts) -> Facts:
     return {
         "sensitivity": rate(rater["sensitivity"], rater.get("sensitivity_95")),
         "specificity": rate(rater["specificity"], rater.get("specificity_95")),
-        **{name: rate(rater[name.lower()]) for name in ("PPV", "NPV", "Dice")},
+        **{
+            title: rate(rater[name])
+            for title, name in (("PPV", "ppv"), ("NPV", "npv"), ("soft Dice", "dice"))
+        },
     }
 
 
@@ -145,10 +155,24 @@ def _volumes(facts: Facts) -> Iterator[str]:
         reach = "above" if facts["options"].get("ties") == "background" else "of at least"
         yield f"Marked: {drawn}; of the consensus, probabilities {reach} the cut. In ml."
         yield f"Votes: the sum of {summed}; of the consensus, the sum of probabilities. In ml."
+        yield from faint_votes(facts)
     ring = growth.get("consensus")
     if ring:
         ml = ring["ring_voxels"] * facts["voxel_ml"]
         yield f"The consensus has grown to {times(ring['size'])} by a ring of {millilitres(ml)} ml."
+
+
+def faint_votes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what lowers soft Dice where most of the votes' sum lies outside of what anybody marks."""
+    votes, marked = (sum(one[what] or 0.0 for one in facts["raters"]) for what in ("volume_ml", "marked_ml"))
+    if votes > 2 * marked > 0 and "dilation" not in facts:
+        lowered = (
+            "Sensitivity, PPV and soft Dice are" if facts["method"] == "majority" else "PPV and soft Dice are"
+        )
+        yield (
+            f"{lowered} low, however alike the masks: {100 * (1 - marked / votes):.0f} % or more of the votes' sum lies where "
+            "votes are below 0.5, as by a floor above 0 or by wide borders."
+        )
 
 
 def _how(facts: Facts) -> Iterator[str]:

@@ -19,7 +19,7 @@ Facts = dict[str, Any]
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
 WORST = 12
 BACKGROUND = 0
-RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "Dice"}
+RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "soft\nDice"}
 LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
 
 
@@ -69,7 +69,7 @@ def table_of_means(
         )
         rows.append(Row([name, *means, *lowest]))
     columns = [Column("rater", right=False), *(Column(title) for title in RATES.values())]
-    columns += [Column("lowest in", right=False), Column("Dice")]
+    columns += [Column("lowest in", right=False), Column("soft\nDice")]
     title = f"{facts['method']} of {plural(len(rows), 'rater')}: means over {words}"
     return Table(fitting(title), columns, rows), [on_fewer(facts)] if partial else []
 
@@ -84,7 +84,7 @@ def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Ta
     ]
     title = "each label"
     if len(found) > MOST_ROWS:
-        title = f"the {WORST} lowest in Dice, of {len(found):,}; the sidecar holds all"
+        title = f"the {WORST} lowest in soft Dice, of {len(found):,}; the sidecar holds all"
         found = sorted(found, key=lambda pair: _or(pair[0]["dice"], math.inf))[:WORST]
     columns = [Column("label", right=False), Column("rater", right=False)]
     columns += [*(Column(one) for one in RATES.values()), Column("ml")]

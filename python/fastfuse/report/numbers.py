@@ -11,16 +11,47 @@ from ..inputs.names import counted
 ROUNDING = 1e-9  # cuts below count as 0
 SMALL_ML = 0.1  # volumes below are shown with more digits
 LEAST, MOST = 1e-6, 1e15  # below and above, numbers are shown with a power of ten
+DECIMALS = 4  # of rates
+FINEST = 5  # decimals of an interval's ends, at most
 
 
-def rate(value: float | None, interval: Sequence[float | None] | None = None) -> str:
+def rate(value: float | None, ends: Sequence[float | None] | None = None) -> str:
     """Return a rate, and its interval on a second line."""
-    shown = "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
-    if interval is None or interval[0] is None or interval[1] is None:
-        return shown
-    shown_ends = {"0.0000": "0", "1.0000": "1"}  # as narrow as the column's title
-    ends = (shown_ends.get(f"{end:.4f}", f"{end:.4f}".removeprefix("0")) for end in interval)
-    return f"{shown}\n{'–'.join(ends)}"
+    decimals, below = DECIMALS, ""
+    if ends is not None and ends[0] is not None and ends[1] is not None:
+        decimals, told = interval(ends[0], ends[1], DECIMALS)
+        if 1 > ends[0] >= 1 - 0.5 * 10**-FINEST:
+            decimals, told = DECIMALS, ["> 0.9999"]
+        elif 0 < ends[1] < 0.5 * 10**-FINEST:
+            decimals, told = DECIMALS, ["< 0.0001"]
+        whole = {f"{end:.{decimals}f}": str(end) for end in (0, 1)}
+        below = "\n" + "–".join(whole.get(end, end.replace("0.", ".", 1)) for end in told)
+    shown = "undefined" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
+    return f"{shown}{below}"
+
+
+def interval(low: float, high: float, least: int, sign: str = "") -> tuple[int, list[str]]:
+    """Return how many decimals an estimate takes, and the ends of its interval as texts; one of both where they stay alike.
+
+    They have ``least`` decimals; up to ``FINEST`` where ends that differ would otherwise look the same.
+    """
+    plans = range(least, max(FINEST, least) + 1 if low != high else least + 1)
+    told = [[f"{end:{sign}.{decimals}f}" for end in (low, high)] for decimals in plans]
+    apart = next((k for k, ends in enumerate(told) if float(ends[0]) != float(ends[1])), None)  # -0.0 is +0.0
+    return (plans[-1], told[-1][1:]) if apart is None else (plans[apart], told[apart])
+
+
+def small(value: float | None) -> str:
+    """Return a share that may be next to 0, such as a prior or an error: four decimals, or three digits."""
+    return rate(value) if not value or math.isnan(value) or value >= 0.01 else significant(value, 3)
+
+
+def below_best(value: float, best: float) -> str:
+    """Return by how many nats a fit lies below the best one."""
+    gap = value - best
+    if abs(gap) < ROUNDING:
+        return "0"
+    return f"{gap:+.3f}" if abs(gap) >= 5e-4 else significant(gap, 1)
 
 
 def millilitres(volume: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .names import Names, for_tables
-from .numbers import millilitres, plural, rate
+from .numbers import millilitres, plural, rate, small
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
 
@@ -30,8 +30,8 @@ def _scores(facts: Facts) -> Table:
     rows = [
         ("Dice where all agree", rate(facts["dice"])),
         ("confidence there", rate(facts["confidence"])),
-        ("calibration error", rate(facts["ece"])),
-        ("reliability error", rate(facts["reliability"]["error"])),
+        ("calibration error", small(facts["ece"])),
+        ("reliability error", small(facts["reliability"]["error"])),
         ("CRPS of the volume (ml)", millilitres(facts["crps_ml"])),
     ]
     columns = [Column("measure", right=False), Column("value")]
@@ -40,7 +40,7 @@ def _scores(facts: Facts) -> Table:
 
 def _raters(facts: Facts, names: Names) -> Table:
     rows = [
-        Row([name, rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])])
+        Row([name, rate(one["dice"]), small(one["ece"]), millilitres(one["volume_ml"])])
         for name, one in zip(names.short, facts["raters"], strict=True)
     ]
     rows.append(Row(["prediction", "", "", millilitres(facts["prediction_ml"])], apart=True))

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.pooled.estimate import PooledEstimate
-from ...images.paths import recorded
+from ...images.paths import recorded, shown
 from ...images.sidecar import number_or_null
 from ...report.numbers import plural, rate
 from ...report.table import Column, Row, Table
@@ -86,25 +84,19 @@ def _rates(rows: Sequence[Facts]) -> Table:
     of_labels = any("label" in row for row in rows)
     columns = [Column("rater", right=False), *([Column("label", right=False)] if of_labels else [])]
     told = ("sensitivity",) if of_labels else ("sensitivity", "specificity")
-    with_ends = any(_ends(row.get(f"{what}_95")) for row in rows for what in told)
+    with_ends = any(None not in (row.get(f"{what}_95") or [None]) for row in rows for what in told)
     columns += [Column("cases")] if any(row["cases"] is not None for row in rows) else []
     for what in told:
         columns += [Column(what), *([Column("95 %")] if with_ends else [])]
-    shown = []
+    listed = []
     for row in rows[:MOST_ROWS]:
-        cells = [printable(row["rater"]), *([printable(row["label"])] if of_labels else [])]
+        cells = [shown(row["rater"]), *([shown(row["label"])] if of_labels else [])]
         if any(column.title == "cases" for column in columns):
             cells += ["" if row["cases"] is None else str(row["cases"])]
         for what in told:
-            cells += [rate(row[what]), *([_ends(row.get(f"{what}_95"))] if with_ends else [])]
-        shown.append(Row(cells))
+            shown_rate, _, ends = rate(row[what], row.get(f"{what}_95")).partition("\n")
+            cells += [shown_rate, *([ends] if with_ends else [])]
+        listed.append(Row(cells))
     if len(rows) > MOST_ROWS:
-        shown.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))
-    return Table("raters over all cases", columns, shown)
-
-
-def _ends(ends: Sequence[float | None] | None) -> str:
-    if ends is None or None in ends:
-        return ""
-    low, high = np.asarray(ends, dtype=np.float64)
-    return f"{low:.3f} to {high:.3f}"
+        listed.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))
+    return Table("raters over all cases", columns, listed)

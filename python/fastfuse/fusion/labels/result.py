@@ -81,7 +81,7 @@ class LabelFusion(LabelOutlets):
     ppv : ndarray of float64, shape (m, K)
         p(truth a | vote a) under the consensus; nan if the rater never gives the label.
     dice : ndarray of float64, shape (m, K)
-        Dice's coefficient with the consensus; nan for a label that the rater does not know. Both are against the labels'
+        Soft Dice with the consensus; nan for a label that the rater does not know. Both are against the labels'
         probabilities, not against ``label()``.
     truncation : float
         Of soft votes: probabilities up to this were dropped.

@@ -11,7 +11,7 @@ from typing import Any
 from ...fusion.fit.remarks import MISFIT
 from ..citing import cited_in
 from ..names import numbers_of
-from ..numbers import plural, rate
+from ..numbers import plural, rate, small
 from . import tables
 from .charts import fit_chart, heat_chart, rates_chart
 from .decided import decisions_of_cases
@@ -293,7 +293,10 @@ def _cases(facts: Facts, agreement: Rows) -> list[dict[str, Any]]:
         [
             one["case"],
             f"{int(float(one['voxels'])):,}",
-            *(rate(float(one[name])) if one[name] else "undefined" for name in titles),
+            *(
+                (small if name == "prior" else rate)(float(one[name]) if one[name] else None)
+                for name in titles
+            ),
             str(len(facts["warnings"].get(one["case"], ()))),
         ]
         for one in agreement

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from ..citing import EVALUATION, cited_for
 from ..colours import AREAS, LINES, WHITE, Line
-from ..folders import TITLES
+from ..folders import TITLES, mean_and_interval, measured
 from ..names import numbered
-from ..numbers import millilitres, number, plural, rate
+from ..numbers import millilitres, number, plural, rate, small
 from . import tables
 from .charts import curve_chart, spread_chart
 from .page import File
@@ -178,16 +179,11 @@ def _missing(facts: Facts) -> list[str]:
 
 def _summary(summary: Facts) -> tables.Table:
     """Return means, intervals and medians of all measures."""
-    rows = [
-        [
-            TITLES[name],
-            _number(one["mean"]),
-            f"{_number(one['low'])}–{_number(one['high'])}" if one["low"] is not None else "undefined",
-            _number(one["median"]),
-            str(one["defined"]),
-        ]
-        for name, one in summary.items()
-    ]
+    rows = []
+    for name, one in summary.items():
+        mean, low, high, median = (_or_nan(one[what]) for what in ("mean", "low", "high", "median"))
+        told = *mean_and_interval(name, mean, low, high), measured(name, median)
+        rows.append([TITLES[name], *told, str(one["defined"])])
     columns = [
         ("measure", tables.TEXT),
         *((what, tables.NUMBER) for what in ("mean", "95 %", "median", "cases")),
@@ -197,8 +193,8 @@ def _summary(summary: Facts) -> tables.Table:
     )
 
 
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else number(value)
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def raters_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
@@ -215,8 +211,8 @@ def raters_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         tiles=[
             ("Dice where all agree", rate(facts["dice"])),
             ("confidence there", rate(facts["confidence"])),
-            ("calibration error", rate(facts["ece"])),
-            ("reliability error", rate(facts["reliability"]["error"])),
+            ("calibration error", small(facts["ece"])),
+            ("reliability error", small(facts["reliability"]["error"])),
             ("CRPS of the volume", f"{millilitres(facts['crps_ml'])} ml"),
         ],
         view=view,
@@ -235,7 +231,7 @@ def raters_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
 
 def _each_rater(facts: Facts) -> tables.Table:
     rows = [
-        [number, one["name"], rate(one["dice"]), rate(one["ece"]), millilitres(one["volume_ml"])]
+        [number, one["name"], rate(one["dice"]), small(one["ece"]), millilitres(one["volume_ml"])]
         for number, one in numbered(facts["raters"])
     ]
     rows.append(["", "prediction", "", "", millilitres(facts["prediction_ml"])])

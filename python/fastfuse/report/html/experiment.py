@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..citing import cited_for
-from ..numbers import plural
+from ..numbers import interval, plural
 from . import tables
 from .charts import heat_chart
 from .sections import Content, section
@@ -74,6 +74,17 @@ def _value(value: float | None, measure: str) -> str:
     return "–" if value is None else f"{value:.{DIGITS.get(measure, 1)}f}"
 
 
+def _interval(
+    mean: float | None, low: float | None, high: float | None, measure: str, sign: str = ""
+) -> tuple[str, str]:
+    """Return a mean and its interval as texts; a difference with two digits at least."""
+    least = max(DIGITS.get(measure, 1), 2 if sign else 0)
+    if low is None or high is None:
+        return "–" if mean is None else f"{mean:{sign}.{least}f}", "–"
+    decimals, ends = interval(low, high, least, sign)
+    return "–" if mean is None else f"{mean:{sign}.{decimals}f}", " to ".join(ends)
+
+
 def _called(measure: str) -> str:
     return NAMES.get(measure, measure)
 
@@ -115,8 +126,7 @@ def _cases(facts: Facts) -> tables.Table:
         [
             line["title"],
             f"{_called(line['measure'])} against {line['against']}",
-            _value(line["case_mean"], line["measure"]),
-            f"{_value(line['case_low'], line['measure'])} to {_value(line['case_high'], line['measure'])}",
+            *_interval(line["case_mean"], line["case_low"], line["case_high"], line["measure"]),
             line["unit"],
             str(line["cases"]),
         ]
@@ -139,8 +149,7 @@ def _differences(facts: Facts) -> list[dict[str, Any]]:
         [
             one["title"],
             f"{_called(one['measure'])} against {one['against']}",
-            "–" if one["mean"] is None else f"{one['mean']:+.2f}",
-            "–" if one["low"] is None else f"{one['low']:+.2f} to {one['high']:+.2f}",
+            *_interval(one["mean"], one["low"], one["high"], one["measure"], "+"),
             one["unit"],
             *("–" if one[name] is None else f"{one[name]:.3g}" for name in ("p", "p_holm")),
         ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
 from ..names import numbers_of
-from ..numbers import millilitres, number, plural, rate, significant
+from ..numbers import millilitres, number, plural, significant, small
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
 from .decided import decisions_part
@@ -88,13 +88,14 @@ def _with_undecided(labels: list[dict[str, Any]], facts: Facts) -> list[dict[str
 def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
     names = [one["name"] for one in facts["raters"]]
     dice = overlaps(pictures.raters)
+    of_masks = _with_consensus(facts, pictures)
     fit = facts.get("fit")
     has_intervals = facts["options"].get("intervals", "none") != "none"
     ellipses = " Ellipses reach as far as the 95 % intervals." if has_intervals else ""
     text = f"Numbers are those of the table of raters.{ellipses} Upper right is best."
     return {
         "tiles": [*_tiles(facts, dice), *_decided_tile(facts)],
-        "rater_tables": [tables.raters_table(facts)],
+        "rater_tables": [tables.raters_table(facts, of_masks)],
         "rates": rates_chart(facts["raters"], text),
         "parts": decisions_part(facts, placed=pictures.placed),
         "agreement": None if len(names) < 2 else _agreement(dice, facts),
@@ -110,7 +111,7 @@ def _tiles(facts: Facts, dice: Sequence[Sequence[float | None]]) -> list[tuple[s
         ("expected volume", f"{millilitres(facts['probability']['ml'])} ml"),
         ("raters", str(len(facts["raters"]))),
         *mean,
-        ("prior", rate(facts["prior"])),
+        ("prior", small(facts["prior"])),
         ("voxels that count", f"{facts['region']['voxels']:,}"),
         ("EM", ending(facts)),
     ]
@@ -146,9 +147,25 @@ def overlaps(raters: Sequence[Volume]) -> list[list[float | None]]:
     return found
 
 
+def _with_consensus(facts: Facts, pictures: Pictures) -> list[float | None]:
+    """Return the Dice of each rater's mask with the consensus's, which is that of ``--save-label``; None where both are empty.
+
+    Nothing is returned where the pictures show more than what was fused, as of a fusion whose mask is no longer in memory.
+    """
+    sizes = [int(np.count_nonzero(one)) for one in pictures.raters]
+    if sizes != [one["marked_voxels"] for one in facts["raters"]]:
+        return []
+    cut, above = float(facts["options"]["cut"]), facts["options"].get("ties") == "background"
+    mask = pictures.consensus > cut if above else pictures.consensus >= cut
+    held = int(np.count_nonzero(mask))
+    shared = [int(np.count_nonzero(mask & (one != 0))) for one in pictures.raters]
+    return [
+        2 * both / (held + size) if held + size else None for both, size in zip(shared, sizes, strict=True)
+    ]
+
+
 def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
-    unread = bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
-    said = " What a rater did not read counts as unmarked." if unread else ""
+    said = f" {tables.UNREAD}" if tables.reads_partly(facts) else ""
     text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
     numbers = numbers_of([one["name"] for one in facts["raters"]])
     return {

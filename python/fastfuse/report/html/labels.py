@@ -8,7 +8,7 @@ from typing import Any
 
 from ..labels import BACKGROUND, in_means, on_fewer
 from ..names import numbered, numbers_of
-from ..numbers import millilitres, plural, rate
+from ..numbers import millilitres, plural, rate, small
 from . import tables
 from .charts import heat_chart
 
@@ -72,8 +72,8 @@ def _means(facts: Facts) -> tables.Table:
         lowest = "" if worst is None else f"{rate(worst['dice'])} ({worst['name']})"
         rows.append([number, rater["name"], *means, lowest])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
-    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice")]
-    columns += [("lowest Dice", tables.WRAP)]
+    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "soft Dice")]
+    columns += [("lowest soft Dice", tables.WRAP)]
     caption = f"Means over {words}, against the consensus.{f' {on_fewer(facts)}' if fewer else ''}"
     return tables.table(caption, columns, rows, head=1)
 
@@ -85,7 +85,7 @@ def _volumes(facts: Facts) -> tables.Table:
             str(one["name"]),
             millilitres(one["ml"]),
             f"{one['voxels']:,}",
-            rate(one["prior"]),
+            small(one["prior"]),
         ]
         for one in facts["labels"]
     ]
@@ -104,12 +104,12 @@ def _label(facts: Facts, place: int) -> tables.Table:
         sensitivity = tables.with_interval(one["sensitivity"], one.get("sensitivity_95"))
         rows.append([number, rater["name"], sensitivity, *cells])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
-    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "Dice", "ml")]
+    columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "soft Dice", "ml")]
     return tables.table(f"Label {label['label']}: {label['name']}.", columns, rows, head=1)
 
 
 def _dice(facts: Facts) -> dict[str, Any]:
-    """Return each rater's Dice of each label, as a chart and a table."""
+    """Return each rater's soft Dice of each label, as a chart and a table."""
     raters, labels = facts["raters"], facts["labels"]
     numbers = numbers_of([rater["name"] for rater in raters])
     values = [[rater["labels"][place]["dice"] for rater in raters] for place in range(len(labels))]
@@ -118,8 +118,8 @@ def _dice(facts: Facts) -> dict[str, Any]:
         for label, row in zip(labels, values, strict=True)
     ]
     columns = [("label", tables.WRAP), *((number, tables.NUMBER) for number in numbers)]
-    title = "Dice of each label and rater"
-    text = "Dice with the consensus: a row for each label, a column for each rater; the bluer, the higher."
+    title = "Soft Dice of each label and rater"
+    text = "Soft Dice with the consensus's probabilities: a row for each label, a column for each rater; the bluer, the higher."
     heads = [str(one["label"]) for one in labels], numbers
     chart = heat_chart(values, *heads, title, text)
     return {

@@ -17,7 +17,7 @@ from ...fusion.result import BorderFusion, Fusion
 from ...images.image import ras_axes
 from ...inputs.names import counted
 from ..colours import OUTLINES, PLASMA
-from ..numbers import rate
+from ..numbers import rate, small
 from .png import png_bytes
 
 MOST_RATERS = 30  # rows of the table
@@ -25,13 +25,13 @@ SIDE = 240  # pixels of the picture's longest side
 MOST_LABELS = 12  # that the picture's key names
 FAINT = 0.005  # probability that is black
 COLUMNS = ("sensitivity", "specificity", "ppv", "npv", "dice")
-TITLES = {"ppv": "PPV", "npv": "NPV", "dice": "Dice"}
+TITLES = {"ppv": "PPV", "npv": "NPV", "dice": "soft Dice"}
 CELL = "padding:.1em .5em;text-align:right;white-space:nowrap"
 
 
 def fusion_html(fusion: Fusion) -> str:
     """Return the table and the picture; all text is escaped, and nothing is loaded."""
-    prior = f"shape {tuple(fusion.probability.shape)}, prior {rate(fusion.prior)}"
+    prior = f"shape {tuple(fusion.probability.shape)}, prior {small(fusion.prior)}"
     head = f"{type(fusion).__name__}: {fusion.method} of {counted(len(fusion.sensitivity), 'rater')}, {prior}"
     columns: dict[str, NDArray[np.float64]] = {name: getattr(fusion, name) for name in COLUMNS}
     if isinstance(fusion, BorderFusion):

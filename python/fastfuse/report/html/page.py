@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 LOADER = PackageLoader("fastfuse.report.html")
 JOINTS = re.compile(r"(?<=[\w.])([_/\\-])(?=\w)|(?<=[^\W_]{40})(?=[^\W_])")
+FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*(?: (?:[A-Z][A-Z=,:]*|\d+(?:[.:]\d+)*)(?![\w.]*\w))?(?!\w)")
 SHORT = 28  # letters of a name that stays on one line of a table
 QUARTER = 16  # letters of a hash
 BREAK = Markup("<wbr>")
@@ -47,7 +49,7 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
     environment = Environment(
         loader=LOADER, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"breakable": breakable, "named": named, "hashed": hashed}
+    environment.filters |= {"breakable": breakable, "named": named, "hashed": hashed, "flagged": flagged}
 
     def text(name: str) -> str:
         found: str = LOADER.get_source(environment, name)[0]
@@ -72,13 +74,27 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
 
 
 def breakable(text: str) -> Markup:
-    """Return a text, escaped, that may break after ``/ _ -``, where names have joints, and in words of more than 40 letters."""
-    return BREAK.join(_pieces(text))
+    """Return a text, escaped, that may break after ``/ _ -``, where names have joints, and in words of more than 40 letters; not in flags."""
+    return _around_flags(text, lambda part: BREAK.join(_pieces(part)))
+
+
+def flagged(text: str) -> Markup:
+    """Return a text, escaped, that does not break within flags such as ``--roi 4``."""
+    return _around_flags(text, escape)
 
 
 def named(text: str) -> Markup:
     """Return the same for a cell of a table, in which short names break on narrow screens alone."""
     return (TIGHT if len(text) <= SHORT else BREAK).join(_pieces(text))
+
+
+def _around_flags(text: str, other: Callable[[str], Markup]) -> Markup:
+    """Return flags that do not break, and ``other`` of what stands around them."""
+    parts, end = [], 0
+    for found in FLAG.finditer(text):
+        parts += [other(text[end : found.start()]), Markup('<span class="flag">{}</span>').format(found[0])]
+        end = found.end()
+    return Markup().join([*parts, other(text[end:])])
 
 
 def _pieces(text: str) -> list[str]:

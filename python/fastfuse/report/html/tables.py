@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ..fusion import faint_votes
 from ..names import numbered
-from ..numbers import millilitres, number, rate
+from ..numbers import below_best, millilitres, number, rate
 from .page import File
 
 MOST_OPEN = 20  # rows of a table that may be folded away
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str] | dict[str, Any]
 Table = dict[str, Any]
+UNREAD = "What a rater did not read counts as unmarked."
 NUMBER, TEXT, WRAP, LIST, HASH = "", "text", "text wrap", "text list", "text hash"
 
 
@@ -83,29 +85,39 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def raters_table(facts: Mapping[str, Any]) -> Table:
-    """Return a row for each rater: rates with intervals, sizes, and how these deviate from the median rater's."""
+def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> Table:
+    """Return a row for each rater: rates with intervals, sizes, and how these deviate from the median rater's.
+
+    ``of_masks``: the Dice of each rater's mask with the consensus's; empty where there are no masks.
+    """
     raters = facts["raters"]
     border = any("offset" in one for one in raters)
     soft = any(one["marked_ml"] is None or abs(one["volume_ml"] - one["marked_ml"]) > 1e-6 for one in raters)
-    dice, size = _median([one["dice"] for one in raters]), _median([one["marked_ml"] for one in raters])
+    compared = of_masks or [one["dice"] for one in raters]
+    dice, size = _median(compared), _median([one["marked_ml"] for one in raters])
     columns = [("#", NUMBER), ("rater", WRAP)]
-    columns += [(title, NUMBER) for title in ("sensitivity", "specificity", "PPV", "NPV", "Dice")]
-    columns += [("Dice against the median", NUMBER), ("marked (ml)", NUMBER), ("times the median", NUMBER)]
+    columns += [(title, NUMBER) for title in ("sensitivity", "specificity", "PPV", "NPV", "soft Dice")]
+    columns += [("Dice", NUMBER)] if of_masks else []
+    columns += [
+        (f"{'' if of_masks else 'soft '}Dice against the median", NUMBER),
+        ("marked (ml)", NUMBER),
+        ("times the median", NUMBER),
+    ]
     columns += [("votes (ml)", NUMBER)] if soft else []
     columns += [("border, from the consensus's", NUMBER), ("sharpness", NUMBER)] if border else []
     rows = []
-    for called, one in numbered(raters):
+    for (called, one), overlap in zip(numbered(raters), compared, strict=True):
         rates = [with_interval(one[name], one.get(f"{name}_95")) for name in ("sensitivity", "specificity")]
         row: list[Cell] = [
             called,
             one["name"],
             *rates,
             *(rate(one[name]) for name in ("ppv", "npv", "dice")),
+            *([rate(overlap)] if of_masks else []),
         ]
         marked = one["marked_ml"]
         times = f"× {marked / size:.2f}" if size and marked is not None else ""
-        row += [against(one["dice"], dice), "" if marked is None else millilitres(marked), times]
+        row += [against(overlap, dice), "" if marked is None else millilitres(marked), times]
         row += [millilitres(one["volume_ml"])] if soft else []
         row += [_from(facts["anchor"]["level"], one["offset"]), _plain(one["sharpness"])] if border else []
         rows.append(row)
@@ -113,20 +125,34 @@ def raters_table(facts: Mapping[str, Any]) -> Table:
         millilitres(facts["foreground"]["ml"]),
         f"× {facts['foreground']['ml'] / size:.2f}" if size else "",
     ]
-    last: list[Cell] = ["", f"consensus, cut {facts['options']['cut']:.3g}", *[""] * 6, *held]
+    last: list[Cell] = [
+        "",
+        f"consensus, cut {facts['options']['cut']:.3g}",
+        *[""] * (7 if of_masks else 6),
+        *held,
+    ]
     last += [millilitres(facts["probability"]["ml"])] if soft else []
     rows.append([*last, *[""] * (len(columns) - len(last))])
-    return table(_of_raters(facts), columns, rows, head=1, sums=1)
+    return table(_of_raters(facts, masks=bool(of_masks)), columns, rows, head=1, sums=1)
 
 
-def _of_raters(facts: Mapping[str, Any]) -> str:
+def _of_raters(facts: Mapping[str, Any], *, masks: bool) -> str:
     told = {
         "information": " Below the rates: 95 % intervals from the observed information, which takes voxels for independent.",
         "lesions": " Below the rates: 95 % intervals over resampled lesions.",
         "bootstrap": " Below the rates: 95 % intervals over resampled voxels.",
     }
     said = told.get(facts["options"].get("intervals", "none"), " No intervals were asked for (--intervals).")
-    return f"Each rater against the consensus.{said}"
+    dice = ""
+    if masks:
+        unread = f" {UNREAD}" if reads_partly(facts) else ""
+        dice = f" Soft Dice: of votes and probabilities; Dice: of the masks.{unread}"
+    return " ".join([f"Each rater against the consensus.{dice}{said}", *faint_votes(facts)])
+
+
+def reads_partly(facts: Mapping[str, Any]) -> bool:
+    """Tell whether a rater may have read a part of the volume only."""
+    return bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
 
 
 def _from(anchor: float | None, offset: float | None) -> str:
@@ -162,17 +188,13 @@ def fit_table(fit: Mapping[str, Any]) -> Table:
     ]
     known = [one["log_likelihood_per_mark"] for one in models.values()]
     if len(known) > 1 and None not in known:
-        rows.append(["nats a mark below the best", "", *(_below(value, max(known)) for value in known)])
+        rows.append(["nats a mark below the best", "", *(below_best(value, max(known)) for value in known)])
     return table(
         "Voxels by the number of raters who mark them.",
         columns,
         rows,
         sums=int(len(known) > 1 and None not in known),
     )
-
-
-def _below(value: float, best: float) -> str:
-    return f"{value - best:+.3f}" if value < best else "best"
 
 
 def files_table(files: Sequence[File]) -> Table:

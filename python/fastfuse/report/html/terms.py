@@ -1,10 +1,12 @@
 """What a page's numbers mean, in words."""
 
+from ..fit import NATS
+
 Terms = tuple[tuple[str, str], ...]
 
 _DICE = (
     "Dice",
-    "Twice what two have in common, divided by the sum of both: 1 is the same, 0 has nothing in common.",
+    "Of two masks: twice what they have in common, divided by the sum of both: 1 is the same, 0 has nothing in common.",
 )
 _DISAGREEMENT = (
     "Disagreement",
@@ -14,7 +16,7 @@ _DISAGREEMENT = (
 TERMS: Terms = (
     (
         "Sensitivity",
-        "The share of true foreground that a rater marks, by the consensus's probabilities as truth.",
+        "The share of true foreground that a rater marks, by the consensus's probabilities as truth; votes between 0 and 1 are marks in part.",
     ),
     (
         "Specificity",
@@ -24,7 +26,14 @@ TERMS: Terms = (
         "PPV, NPV",
         "Of what a rater marks (leaves unmarked), the share that the consensus calls foreground (background).",
     ),
-    _DICE,
+    (
+        "Dice",
+        f"{_DICE[1]} A rater's mask holds votes of at least 0.5; that of the consensus probabilities from the cut on.",
+    ),
+    (
+        "Soft Dice",
+        "The same of a rater's votes q and the consensus's probabilities w as they are: 2 Σ w q / (Σ w + Σ q). It is mostly below Dice where these lie between 0 and 1, and far below where maps have a floor above 0.",
+    ),
     (
         "Expected volume",
         "The sum of all probabilities, in ml. The consensus's volume is that of its mask, at the cut.",
@@ -35,6 +44,7 @@ TERMS: Terms = (
         "Fit",
         "STAPLE takes raters' errors for independent. Where experts draw nested contours, far more voxels are marked by all or by none than it expects, and its rates and probabilities are too sure.",
     ),
+    ("Nats", f"The {NATS}."),
 )
 
 AGREEMENT_TERMS: Terms = (

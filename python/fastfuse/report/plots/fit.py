@@ -13,6 +13,7 @@ from ...evaluation.raters.scores import Reliability, reliability_curve
 from ...fusion.estimate import Estimate
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_array, as_companion
+from ..numbers import below_best
 from .given import check_axes, check_given
 from .style import (
     COLUMN,
@@ -86,7 +87,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     highest = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
     shift = np.linspace(-APART / 2, APART / 2, len(found.models)) if len(found.models) > 1 else np.zeros(1)
     for at, (name, one) in enumerate(found.models.items()):
-        below = highest - one.log_likelihood_per_mark
+        below = below_best(one.log_likelihood_per_mark, highest).replace("-", "−")
         look: dict[str, Any] = {
             "color": HUES[at % len(HUES)],
             "marker": SHAPES[at % len(SHAPES)],
@@ -94,7 +95,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         }
         said = [word for word, which in (("used", found.used), ("best", found.best)) if name == which]
         beside = f" ({', '.join(said)})" if said else ""
-        text = f"{name}{beside}: {'0' if below == 0 else f'−{below:.3f}'}"
+        text = f"{name}{beside}: {below}"
         expected = np.maximum(one.expected, LEAST)
         ax.vlines(
             marks + shift[at], found.observed.clip(LEAST), expected, color=look["color"], lw=1, alpha=0.6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...report.numbers import interval
 from .scores import MEASURES
 
 AGAINST = {True: "experts", False: "STAPLE"}
@@ -31,6 +32,13 @@ class Measure:
             return "–"
         shown = f"{value:{sign}.{self.digits}f}"
         return shown.replace("-", "−")
+
+    def interval(self, mean: float, low: float, high: float, sign: str = "") -> tuple[str, list[str]]:
+        """Return a mean as text, and the ends of its interval: one where digits do not tell them apart, none for nan."""
+        if math.isnan(low):
+            return self.text(mean, sign), []
+        decimals, ends = interval(low, high, self.digits, sign)
+        return f"{mean:{sign}.{decimals}f}".replace("-", "−"), [end.replace("-", "−") for end in ends]
 
 
 SHOWN = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def _cell(one: Difference, interval: str) -> str:
     """Return a difference and its interval, if there is one, on lines below."""
     shown = SHOWN[one.measure]
     star = "*" if one.p_holm < 0.05 else ""
-    value = f"{shown.text(one.mean, '+')}{star}"
-    if math.isnan(one.low):
-        return value
-    return f"{value}\n{interval.format(*(shown.text(end, '+') for end in (one.low, one.high)))}"
+    value, ends = shown.interval(one.mean, one.low, one.high, "+")
+    if not ends:
+        return f"{value}{star}"
+    return f"{value}{star}\n{interval.format(ends[0], ends[-1])}"

@@ -91,9 +91,10 @@ def _per_case(rows: Sequence[Row], keys: Sequence[Key]) -> str:
 
 def _case_text(row: Row, key: Key, most: int) -> str:
     shown, (mean, low, high) = SHOWN[key[1]], row.per_case[key]
-    interval = "" if math.isnan(low) else f" ({shown.text(low)}–{shown.text(high)})"
+    told, ends = shown.interval(mean, low, high)
+    interval = f" ({'–'.join(ends)})" if ends else ""
     count = f", n = {row.defined[key]}" if row.defined[key] < most else ""
-    return f"{shown.text(mean)}{interval}{count}{MARK if key in row.marked else ''}"
+    return f"{told}{interval}{count}{MARK if key in row.marked else ''}"
 
 
 def _differences(rows: Sequence[Row], seeds: int, draws: str) -> str:
@@ -128,10 +129,11 @@ def _of(members: Sequence[Difference], title: str, key: Key) -> Difference:
 def difference_text(one: Difference, marked: bool) -> str:
     """Return a difference with its interval and p; n where pairs are missing."""
     shown = SHOWN[one.measure]
-    interval = "" if math.isnan(one.low) else f" ({shown.text(one.low, '+')} to {shown.text(one.high, '+')})"
+    told, ends = shown.interval(one.mean, one.low, one.high, "+")
+    interval = f" ({' to '.join(ends)})" if ends else ""
     p = "" if math.isnan(one.p_holm) else f", p {p_text(one.p_holm)}"
     count = f", n = {one.cases}" if one.cases < len(one.by_case) else ""
-    return f"{shown.text(one.mean, '+')}{interval}{p}{count}{MARK if marked else ''}"
+    return f"{told}{interval}{p}{count}{MARK if marked else ''}"
 
 
 def p_text(p: float) -> str:

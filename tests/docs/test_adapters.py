@@ -1,0 +1,54 @@
+"""The adapters' pages are made without MONAI and TorchIO, which the extra ``docs`` does not bring."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONF = Path(__file__).parents[2] / "python" / "docs" / "conf.py"
+SMALL = """
+import runpy, sys
+from unittest import mock
+
+names = {names}
+beside = ("pages", "commands", "pictures")  # what writes and reads the other pages
+with mock.patch.dict(sys.modules, dict.fromkeys(names), **{{one: mock.MagicMock() for one in beside}}):
+    told = runpy.run_path({conf!r})
+assert told["autodoc_mock_imports"] == {names}, told["autodoc_mock_imports"]
+globals().update({{name: told[name] for name in {settings}}})
+extensions = ["sphinx.ext.autodoc", "numpydoc"]
+
+def setup(app):
+    app.connect("autodoc-process-signature", told["signature_of_adapters"])
+"""
+SETTINGS = ["autodoc_mock_imports", "autodoc_typehints", "numpydoc_show_class_members"]
+CLASSES = {
+    "monai.FuseRatersd": (
+        "(keys, *, output_key='consensus', method='soft-staple',",
+        "Where the consensus goes",
+    ),
+    "monai.SoftenRatersd": ("(keys, image_key, *, roi_key=None,", "The image on which lesions are bright"),
+    "torchio.FuseRaters": ("(raters, *, output='consensus', method='soft-staple',", "one more of its images"),
+}
+
+
+@pytest.mark.parametrize("missing", [["monai", "torchio"], []])
+def test_pages_of_adapters(tmp_path: Path, missing: list[str]) -> None:
+    """Signatures and texts are there, whatever is installed."""
+    for needed in ("sphinx", "numpydoc", "latex2mathml"):
+        pytest.importorskip(needed, reason="documentation is built with the extra docs")
+    for name in {"monai", "torchio"} - set(missing):
+        pytest.importorskip(name, reason=f"needs {name}", exc_type=ImportError)
+    (tmp_path / "conf.py").write_text(SMALL.format(names=missing, conf=str(CONF), settings=SETTINGS))
+    listed = "\n\n".join(f".. autoclass:: fastfuse.adapters.{name}" for name in CLASSES)
+    (tmp_path / "index.rst").write_text(f"API\n===\n\n{listed}\n")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "text", tmp_path, tmp_path / "text"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-4000:]
+    page = " ".join((tmp_path / "text" / "index.txt").read_text().split())
+    for name, said in CLASSES.items():
+        for part in said:
+            assert part in page, (name, page)
