@@ -16,7 +16,7 @@ from .decided import decisions_part
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
-from .terms import TERMS
+from .terms import BORDER_TERMS, TERMS
 from .view import view_of
 
 Facts = Mapping[str, Any]
@@ -53,7 +53,7 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "works": works,
         "citation": sentence_of(works, facts),
         "bibtex": as_bibtex(works),
-        "terms": TERMS,
+        "terms": (*TERMS, *BORDER_TERMS) if facts.get("anchor") else TERMS,
     }
     return page_bytes("fusion.html", context, viewer=bool(view["packed"]))
 

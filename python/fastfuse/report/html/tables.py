@@ -104,7 +104,7 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
         ("times the median", NUMBER),
     ]
     columns += [("votes (ml)", NUMBER)] if soft else []
-    columns += [("border, from the consensus's", NUMBER), ("sharpness", NUMBER)] if border else []
+    columns += [("border against the consensus's", NUMBER), ("sharpness", NUMBER)] if border else []
     rows = []
     for (called, one), overlap in zip(numbered(raters), compared, strict=True):
         rates = [with_interval(one[name], one.get(f"{name}_95")) for name in ("sensitivity", "specificity")]

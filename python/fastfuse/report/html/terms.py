@@ -47,6 +47,13 @@ TERMS: Terms = (
     ("Nats", f"The {NATS}."),
 )
 
+BORDER_TERMS: Terms = (
+    (
+        "Border against the consensus's, sharpness",
+        "How much farther in (+) or out (-) than the consensus a rater draws, in levels of depth; and how steeply their marks begin there. A mean rater has sharpness 1.",
+    ),
+)
+
 AGREEMENT_TERMS: Terms = (
     (
         "Kappa, alpha, AC1",
