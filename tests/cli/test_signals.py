@@ -43,7 +43,7 @@ def test_while_modules_load(module: str, number: int, code: int, said: str) -> N
     """An import that swallows exceptions is left all the same."""
     done = run(
         f"""
-        import os, sys
+        import os, sys, time
 
         class Signalled:
             def find_spec(self, name, *_):
@@ -52,6 +52,7 @@ def test_while_modules_load(module: str, number: int, code: int, said: str) -> N
                         os.kill(os.getpid(), {int(number)})
                     except BaseException:
                         pass
+                    time.sleep(5)  # it is raised again meanwhile
 
         sys.meta_path.insert(0, Signalled())
         from fastfuse.__main__ import main

@@ -17,7 +17,7 @@ from ...command import run_here
 from ..files import raters, save
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
-RATES = {"sens.": "sensitivity", "PPV": "ppv", "Dice": "dice"}
+RATES = {"sens.": "sensitivity", "PPV": "ppv", "soft\nDice": "dice"}
 KINDS: dict[str, tuple[list[np.ndarray], Any, list[int], str]] = {
     "four": (raters(5)[:4], "all", [1, 2, 4], "3 labels, background left out"),
     "one that nobody gives": (
