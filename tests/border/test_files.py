@@ -79,8 +79,9 @@ def test_borders_are_told_from_the_consensus(folder: Path) -> None:
     assert told.returncode == 0, told.stderr
     facts = json.loads((folder / "out.json").read_text())
     beside = np.array([rater["offset"] for rater in facts["raters"]]) - facts["anchor"]["level"]
-    assert f"the raters' lie at {', '.join(f'{one:+.2f}' for one in beside)} from it" in " ".join(
-        told.stdout.split()
+    assert (
+        f"the raters' lie {', '.join(f'{one:+.2f}' for one in beside)} levels of depth from it"
+        in " ".join(told.stdout.split())
     )
     page = (folder / "page.html").read_text()
     assert all(f">{one:+.2f}<" in page for one in beside)

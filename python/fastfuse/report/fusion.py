@@ -197,7 +197,7 @@ def _how(facts: Facts) -> Iterator[str]:
     if anchor and anchor["level"] is not None:
         offsets = ", ".join(_beside(rater["offset"], anchor["level"]) for rater in facts["raters"])
         told = "half maximum on the image" if anchor["from"] == "image" else "the votes"
-        yield f"The border is told by {told}; the raters' lie at {offsets} from it (+ is smaller)."
+        yield f"The border is told by {told}; the raters' lie {offsets} levels of depth from it (+ is smaller)."
     kind = options.get("intervals", "none")
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}

@@ -142,6 +142,15 @@ def test_an_estimate_keeps_to_what_raters_know(knows: Any) -> None:
     found.apply(maps)
 
 
+@pytest.mark.parametrize(
+    ("known", "remedy"), [([1, 2], "add it there$"), ([0, 1], "or set it to 0 in their map$")]
+)
+def test_what_helps_where_a_rater_gives_what_they_do_not_know(known: list[int], remedy: str) -> None:
+    """0 cannot be set to 0."""
+    with pytest.raises(ValueError, match=remedy):
+        fastfuse.staple(raters(), labels="all", knows={3: known})
+
+
 @pytest.mark.parametrize(("labels", "said"), [([9], "9"), ([1, 9], "9"), ([7, 9, 2], "7, 9")])
 def test_rings_of_labels_that_nobody_has(labels: list[int], said: str) -> None:
     maps = raters(2)

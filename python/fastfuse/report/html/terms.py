@@ -50,7 +50,7 @@ TERMS: Terms = (
 BORDER_TERMS: Terms = (
     (
         "Border against the consensus's, sharpness",
-        "How much farther in (+) or out (-) than the consensus a rater draws, in levels of depth; and how steeply their marks begin there. A mean rater has sharpness 1.",
+        "How much farther in (+, a smaller mask) or out (-) than the consensus a rater draws, in levels of depth, not in mm; and how steeply their marks begin there. From one level outside of a border of sharpness 1 to one inside, marks rise from 27 to 73 %; the mean of all, each weighted by their sharpness, is 1.",
     ),
 )
 
