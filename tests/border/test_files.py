@@ -85,7 +85,7 @@ def test_borders_are_told_from_the_consensus(folder: Path) -> None:
     )
     page = (folder / "page.html").read_text()
     assert all(f">{one:+.2f}<" in page for one in beside)
-    assert "How much farther in (+) or out (-) than the consensus a rater draws" in page
+    assert "How much farther in (+, a smaller mask) or out (-) than the consensus a rater draws" in page
     drawn = contours([1.5, 1.0, 0.8, 0.5, 0.0])
     fusion = fastfuse.border_staple(drawn.masks, drawn.image, mask=drawn.brain, spacing_mm=SPACING)
     assert f"offsets - anchor {np.array2string(beside, precision=2)}" in repr(fusion)
