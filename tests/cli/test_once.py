@@ -221,8 +221,8 @@ def test_empty_names_in_python(tmp_path: Path) -> None:
     [
         ("cohort fuse c --out o --overwrite", "--refresh"),
         ("cohort fuse c --out o -f", "--refresh"),
-        ("experiment c --overwrite", "--resume"),
         ("fuse r.nii -o c.nii --force", "--overwrite"),
+        ("predict r c -o o -f", "--overwrite"),
         ("fuse r.nii -o c.nii -q", "--quiet"),
         ("cohort fuse c -o o", "--out"),
         ("fuse r.nii --ovrwrite", "--overwrite"),
@@ -234,6 +234,15 @@ def test_another_program_s_word_for_an_option(tmp_path: Path, words: str, offere
     assert re.search(rf"No such option: \S+ \(Possible options: {offered}\)", done.stderr), done.stderr
 
 
-def test_no_option_of_another_meaning_is_offered(tmp_path: Path) -> None:
-    done = run_here(tmp_path, "cohort", "merge", "t.npz", "--out", "o", "--overwrite")
-    assert (done.returncode, done.stderr) == (2, "error: No such option: --overwrite (see --help)\n")
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ("cohort merge t.npz --out o --overwrite", "--overwrite"),
+        ("experiment c --overwrite", "--overwrite"),
+        *((f"{command} -f", "-f") for command in ("experiment", "export")),
+    ],
+)
+def test_no_option_of_another_meaning_is_offered(tmp_path: Path, words: str, typed: str) -> None:
+    """--force and --resume of a command do not replace what is there."""
+    done = run_here(tmp_path, *words.split())
+    assert (done.returncode, done.stderr) == (2, f"error: No such option: {typed} (see --help)\n")

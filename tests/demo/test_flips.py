@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,22 @@ def test_tables_fit(
         digits = 4 if columns == 120 else 3
         last = f"{row.fusion.sensitivity[-1]:.{digits}f}"
         assert any(last in line for line in lines if line.startswith(" careful"))
+
+
+def test_what_has_not_converged_is_told(
+    made: demo.DemoResult, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    stopped = replace(made.methods[0].fusion, converged=False)
+    rows = [replace(made.methods[0], fusion=stopped), *made.methods[1:]]
+    for methods in (made.methods, rows):
+        printing.print_demo(replace(made, methods=methods))
+        printed = capsys.readouterr().out
+        named = [row.method for row in methods if not row.fusion.converged]
+        for row in methods:
+            assert (f" {row.fusion.n_iter}* " in printed) or row.method not in named
+        assert ("* not converged" in printed) == bool(named)
+        assert f"(max_iter): {', '.join(named)}." in printed or not named
 
 
 @pytest.mark.parametrize("other", [["--labels"], ["--cohort", "c"]])

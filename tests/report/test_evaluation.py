@@ -107,6 +107,11 @@ def test_several_raters(tmp_path: Path) -> None:
         assert f"{one['dice']:.4f}" in page.text
         assert f"{one['ece']:.4f}" in page.text
     assert f"{facts['reliability']['error']:.4f}" in page.text
+    rows = [one.text for one in page.all("tr")]
+    for what, ml in (("cut 0.5", facts["prediction_mask_ml"]), ("expected", facts["prediction_ml"])):
+        (row,) = (text for text in rows if f"prediction, {what}" in text)
+        assert f"{ml:.2f}" in row
+    assert "Expected: the sum of the prediction's probabilities" in page.text
     known = [value for value in facts["reliability"]["predicted"] if value is not None]
     assert len(page.all("circle")) == len(known)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..report.numbers import plural
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .case import DemoResult, MethodRow
     from .cohort import CohortResult
     from .labels import LabelDemo
+
+
+UNFINISHED = "*"  # after the steps of a fit that has not converged
 
 
 def print_demo(result: DemoResult) -> None:
@@ -32,7 +35,14 @@ def print_demo(result: DemoResult) -> None:
             _performance_table(result, quantity, 3, methods).print(console)
     folder, figure = result.figure.parent, result.figure
     said = f"wrote the case and its consensus files below {printable(folder)}, and {printable(figure)}"
-    print_below(console, (result.note, said))
+    print_below(console, (*_unfinished(result.methods), result.note, said))
+
+
+def _unfinished(methods: Sequence[MethodRow]) -> Iterator[str]:
+    """Yield what has not converged, and what the mark is."""
+    named = [row.method for row in methods if not row.fusion.converged]
+    if named:
+        yield f"{UNFINISHED} not converged in the steps allowed (max_iter): {', '.join(named)}."
 
 
 def _cells(row: MethodRow, margin_mm: float) -> dict[str, str]:
@@ -42,7 +52,7 @@ def _cells(row: MethodRow, margin_mm: float) -> dict[str, str]:
         "Dice": f"{row.overlap.dice:.3f}",
         "precision": f"{row.overlap.precision:.3f}",
         "recall": f"{row.overlap.recall:.3f}",
-        "steps": str(row.fusion.n_iter),
+        "steps": f"{row.fusion.n_iter}{'' if row.fusion.converged else UNFINISHED}",
         "ms": f"{1000 * row.seconds:.0f}",
         f"Dice,\n{margin_mm:g} mm": f"{row.near.dice:.3f}",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ Facts = dict[str, Any]
 Cell = tuple[str, str]  # title and text; a title may have a second line
 
 EQUAL_ML = 1e-6  # volumes that differ by less are one
+FAINT = 0.5  # below it a vote marks nothing
 
 
 def print_fusion(facts: Facts, written: Sequence[Path]) -> None:
@@ -163,16 +165,43 @@ def _volumes(facts: Facts) -> Iterator[str]:
 
 
 def faint_votes(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what lowers soft Dice where most of the votes' sum lies outside of what anybody marks."""
+    """Yield what lowers soft Dice where most of the votes' sum lies outside of what anybody marks.
+
+    A voxel adds 1 at most: of a sum, what exceeds the volume at 0.5 or above is of voxels below 0.5, and more may be.
+    """
     votes, marked = (sum(one[what] or 0.0 for one in facts["raters"]) for what in ("volume_ml", "marked_ml"))
     if votes > 2 * marked > 0 and "dilation" not in facts:
-        lowered = (
-            "Sensitivity, PPV and soft Dice are" if facts["method"] == "majority" else "PPV and soft Dice are"
-        )
+        summed, held = facts["probability"]["ml"], facts["foreground"]["ml"]
+        cut, ties = facts["options"]["cut"], facts["options"].get("ties")
+        tells = cut < FAINT or (cut == FAINT and ties != "background")  # what is not held is below 0.5
+        faint = tells and summed > 2 * held
+        lowered = "Sensitivity, PPV" if faint or facts["method"] == "majority" else "PPV"
+        of_votes = f"{_at_least(marked, votes)} of the votes' sum"
+        of_both = f"{of_votes}, and {_at_least(held, summed)} of the consensus's, lie where these"
         yield (
-            f"{lowered} low, however alike the masks: {100 * (1 - marked / votes):.0f} % or more of the votes' sum lies where "
-            "votes are below 0.5, as by a floor above 0 or by wide borders."
+            f"{lowered} and soft Dice are low, however alike the masks: "
+            f"{of_both if faint else f'{of_votes} lies where votes'} are below {FAINT:g}, as by a floor above 0 or by wide borders."
         )
+
+
+def _at_least(volume: float, summed: float) -> str:
+    """Return the share of a sum that exceeds a volume, rounded down."""
+    return f"at least {math.floor(100 * (1 - volume / summed))} %" if volume else "all"
+
+
+def without_interval(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why rates have no interval from the information, where it is as they lie at 0 or 1."""
+    from ..fusion.intervals import BOUNDARY  # here, as NumPy would slow --help
+
+    rates = [
+        one[name]
+        for one in facts["raters"]
+        for name in ("sensitivity", "specificity")
+        if f"{name}_95" in one and None in (one[f"{name}_95"] or [None])
+    ]
+    bound = any(one is not None and not BOUNDARY < one < 1 - BOUNDARY for one in rates)
+    if bound and facts["options"].get("intervals") == "information":
+        yield "A rate without an interval lies at its bound, 0 or 1, where the observed information gives none."
 
 
 def _how(facts: Facts) -> Iterator[str]:
@@ -202,6 +231,7 @@ def _how(facts: Facts) -> Iterator[str]:
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
         yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
+    yield from without_interval(facts)
 
 
 def _preset(facts: Facts) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .fusion import EQUAL_ML
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, small
 from .table import Column, Row, Table, first_that_fits
@@ -43,9 +44,26 @@ def _raters(facts: Facts, names: Names) -> Table:
         Row([name, rate(one["dice"]), small(one["ece"]), millilitres(one["volume_ml"])])
         for name, one in zip(names.short, facts["raters"], strict=True)
     ]
-    rows.append(Row(["prediction", "", "", millilitres(facts["prediction_ml"])], apart=True))
+    rows += [
+        Row([what, "", "", millilitres(ml)], spans=True, apart=i == 0)
+        for i, (what, ml) in enumerate(predicted(facts))
+    ]
     columns = [Column("rater", right=False), Column("Dice"), Column("calibration\nerror"), Column("ml")]
     return Table("each rater", columns, rows)
+
+
+def predicted(facts: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the prediction's volumes by what they are called: of its mask, and expected; one where both are the same."""
+    mask, expected = facts["prediction_mask_ml"], facts["prediction_ml"]
+    if abs(mask - expected) <= EQUAL_ML:
+        return [("prediction", mask)]
+    return [(f"prediction, cut {facts['options']['cut']:g}", mask), ("prediction, expected", expected)]
+
+
+def expected_line(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an expected volume is, where there is one."""
+    if len(predicted(facts)) > 1:
+        yield "Expected: the sum of the prediction's probabilities, as the CRPS takes it; Dice is of its mask at the cut."
 
 
 def _how(facts: Facts) -> Iterator[str]:
@@ -57,5 +75,6 @@ def _how(facts: Facts) -> Iterator[str]:
     near = "all" if options["roi"] is None else f"those within {options['roi']:g} mm of what anybody marks"
     yield f"Calibration: {plural(facts['voxels'], 'voxel')}, {near}; mean over raters of the error of the likelier class."
     yield "Reliability error: distance of the probability from the share of raters who mark, 0 for their mean."
+    yield from expected_line(facts)
     if options["roi"] is None:
         yield "Background that nobody doubts lowers both errors; give --roi to leave it out."

@@ -32,7 +32,7 @@ def of_arrays(case: Path, **options: Any) -> fastfuse.RaterEvaluation:
 
 
 def same(found: fastfuse.RaterEvaluation, facts: dict[str, Any]) -> None:
-    for name in ("dice", "confidence", "ece", "crps_ml", "prediction_ml"):
+    for name in ("dice", "confidence", "ece", "crps_ml", "prediction_ml", "prediction_mask_ml"):
         assert facts[name] == pytest.approx(getattr(found, name), rel=1e-6), name
     for name, values in (
         ("dice", found.dice_by_rater),
@@ -73,6 +73,18 @@ def test_what_is_printed(case: Path, columns: int) -> None:
         assert row.split()[-1] == f"{value:.4f}"
     assert [line for line in done.stdout.splitlines() if len(line) > columns] == []
     assert "within 3 mm of what anybody marks" in re.sub(r"\s+", " ", done.stdout)
+
+
+def test_both_volumes_of_a_map_are_told(case: Path) -> None:
+    done = run_here(case, "evaluate", NETWORK, *MASKS, "--cut", "0.4")
+    found = of_arrays(case, cut=0.4)
+    assert abs(found.prediction_mask_ml - found.prediction_ml) > 0.01
+    for what, ml in (("cut 0.4", found.prediction_mask_ml), ("expected", found.prediction_ml)):
+        assert re.search(rf"\n prediction, {what} +{ml:.2f}\n", done.stdout), done.stdout
+    assert "Expected: the sum of the prediction's probabilities" in done.stdout
+    mask = run_here(case, "evaluate", MASKS[0], *MASKS[1:])
+    assert re.search(r"\n prediction +\d", mask.stdout)
+    assert "xpected" not in mask.stdout
 
 
 def test_reliability_curve(case: Path, tmp_path: Path) -> None:

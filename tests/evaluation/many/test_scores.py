@@ -41,6 +41,7 @@ def test_all_scores_are_those_of_plain_numpy(seed: int) -> None:
     volumes = np.array([one.sum() for one in marks]) * 0.005
     np.testing.assert_allclose(found.volume_ml, volumes, atol=1e-12)
     assert found.prediction_ml == pytest.approx(flat.sum() * 0.005, abs=1e-12)
+    assert found.prediction_mask_ml == pytest.approx((flat >= 0.5).sum() * 0.005, abs=1e-12)
     for at, (voxels, predicted, observed) in enumerate(oracle.curve(flat, marks)):
         assert found.reliability.voxels[at] == voxels
         np.testing.assert_allclose(found.reliability.predicted[at], predicted, atol=1e-12)

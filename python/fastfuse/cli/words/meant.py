@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-REPLACE = ("--overwrite", "--refresh", "--resume")  # what a command may call it to do again what is there
+REPLACE = ("--overwrite", "--refresh")  # what a command may call it to write anew what is there
 MEANT = {
-    **dict.fromkeys(("--overwrite", "--clobber", "--replace", "--yes", "-y"), REPLACE),
-    **dict.fromkeys(("--force", "-f"), (*REPLACE, "--force")),
+    **dict.fromkeys(("--overwrite", "--clobber", "--replace", "--yes", "-y", "--force", "-f"), REPLACE),
     **dict.fromkeys(("--silent", "-q"), ("--quiet",)),
     "-v": ("--verbose",),
     **dict.fromkeys(("--out", "--output", "-o"), ("--output", "--out", "--out-dir")),

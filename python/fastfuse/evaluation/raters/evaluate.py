@@ -55,7 +55,9 @@ class RaterEvaluation:
         Continuous ranked probability score of ``prediction_ml`` under the raters' volumes, in ml: 0.23 standard deviations
         at their mean.
     prediction_ml : float
-        Sum of the probabilities, in ml.
+        Expected volume: the sum of the probabilities, in ml.
+    prediction_mask_ml : float
+        Volume of the mask at ``cut``, in ml; :attr:`Evaluation.prediction_ml` is that one.
     volume_ml : ndarray of float64, shape (m,)
         The raters' volumes, in ml.
     dice_by_rater : ndarray of float64, shape (m,)
@@ -76,6 +78,7 @@ class RaterEvaluation:
     ece_by_rater: Numbers
     crps_ml: float
     prediction_ml: float
+    prediction_mask_ml: float
     volume_ml: Numbers
     dice_by_rater: Numbers
     reliability: Reliability
@@ -286,6 +289,7 @@ def _scores(
         ece_by_rater=errors,
         crps_ml=volume_crps(predicted, volumes),
         prediction_ml=predicted,
+        prediction_mask_ml=voxel_ml * int(np.count_nonzero(marked[inside])),
         volume_ml=volumes,
         dice_by_rater=np.array([overlap(marked, one).dice for one in masks]),
         reliability=reliability_curve(near_p, near_votes / count),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...inputs.grids import Grid
 
 Say = Callable[[str], None]
-SCORES = ("dice", "confidence", "ece", "crps_ml", "prediction_ml")
+SCORES = ("dice", "confidence", "ece", "crps_ml", "prediction_ml", "prediction_mask_ml")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..colours import AREAS, LINES, WHITE, Line
 from ..folders import TITLES, mean_and_interval, measured
 from ..names import numbered
 from ..numbers import millilitres, number, plural, rate, small
+from ..raters import expected_line, predicted
 from . import tables
 from .charts import curve_chart, spread_chart
 from .page import File
@@ -234,10 +235,12 @@ def _each_rater(facts: Facts) -> tables.Table:
         [number, one["name"], rate(one["dice"]), small(one["ece"]), millilitres(one["volume_ml"])]
         for number, one in numbered(facts["raters"])
     ]
-    rows.append(["", "prediction", "", "", millilitres(facts["prediction_ml"])])
+    of_prediction = predicted(facts)
+    rows += [["", what, "", "", millilitres(ml)] for what, ml in of_prediction]
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP), ("Dice", tables.NUMBER)]
     columns += [("calibration error", tables.NUMBER), ("ml", tables.NUMBER)]
-    return tables.table("The prediction against each rater.", columns, rows, head=1, sums=1)
+    caption = " ".join(["The prediction against each rater.", *expected_line(facts)])
+    return tables.table(caption, columns, rows, head=1, sums=len(of_prediction))
 
 
 def _reliability(curve: Facts) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ..fusion import faint_votes
+from ..fusion import faint_votes, without_interval
 from ..names import numbered
 from ..numbers import below_best, millilitres, number, rate
 from .page import File
@@ -147,7 +147,8 @@ def _of_raters(facts: Mapping[str, Any], *, masks: bool) -> str:
     if masks:
         unread = f" {UNREAD}" if reads_partly(facts) else ""
         dice = f" Soft Dice: of votes and probabilities; Dice: of the masks.{unread}"
-    return " ".join([f"Each rater against the consensus.{dice}{said}", *faint_votes(facts)])
+    lines = (*without_interval(facts), *faint_votes(facts))
+    return " ".join([f"Each rater against the consensus.{dice}{said}", *lines])
 
 
 def reads_partly(facts: Mapping[str, Any]) -> bool:

@@ -116,6 +116,6 @@ RATER_TERMS: Terms = (
     ),
     (
         "CRPS of the volume",
-        "Continuous ranked probability score: how far the predicted volume is from the spread of the raters' volumes, taken as a normal distribution; in ml, and the less the better. If all raters have one volume, it is the distance from it.",
+        "Continuous ranked probability score: how far the expected volume, the sum of the prediction's probabilities, is from the spread of the raters' volumes, taken as a normal distribution; in ml, and the less the better. If all raters have one volume, it is the distance from it.",
     ),
 )
