@@ -22,6 +22,7 @@ from ..images.image import Image
 from ..images.outputs import Outputs, make_folder, together
 from ..images.paths import needed_path, shown
 from ..images.written.nifti import nifti_bytes
+from ..inputs.names import enumerated
 from ..report.plots.panels import draw_labels
 from . import organs
 from .organs import COLOURS, NAMES, RATERS, UNKNOWN, LabelCase
@@ -33,13 +34,7 @@ FITS: dict[str, tuple[LabelMethod, dict[str, Any]]] = {
     "staple": ("staple", {}),
     "staple, knows": ("staple", {"knows": {WHO: KNOWN}}),
 }
-
-NOTE = f"""\
-{RATERS[WHO].name} does not know lesions of the liver. With --knows their votes say nothing
-about these; without it, EM without a prior takes others' finds for errors, and
-the default prior grants them a sensitivity in what they never mark.
-Where raters displace borders, the majority is hard to beat; where they take one
-structure for another, or do not know it, STAPLE is better."""
+TRUE = "truth"
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,9 @@ class LabelDemo:
     accuracy : dict of str to float
         Share of the voxels that anybody marks on which a fusion, or a rater, is right.
     sensitivity : dict of str to float
-        Mean sensitivity of the raters who know lesions in these, as each way of STAPLE estimates it.
+        Mean sensitivity of the raters who know lesions in these: against the truth, and as each way of STAPLE estimates it.
     command : str
         What does the same in the shell.
-    note : str
     """
 
     folder: Path
@@ -66,7 +60,33 @@ class LabelDemo:
     accuracy: dict[str, float]
     sensitivity: dict[str, float]
     command: str
-    note: str = NOTE
+
+    @property
+    def note(self) -> str:
+        """What the tables tell: which estimates are nearest to the truth and farthest, and where which fusion is better."""
+        estimates = {name: f"{value:.3f}" for name, value in self.sensitivity.items()}
+        true = estimates.pop(TRUE)
+        off = {name: round(abs(float(value) - float(true)), 3) for name, value in estimates.items()}
+        ends = (
+            " and ".join(f"{name} ({estimates[name]})" for name in off if off[name] == end)
+            for end in (min(off.values()), max(off.values()))
+        )
+        gains = {
+            label: round(self.dice["staple"][label], 3) - round(self.dice["majority"][label], 3)
+            for label in self.dice["staple"]
+        }
+        better = [NAMES[label] for label, gain in gains.items() if gain > 0]
+        worse = [NAMES[label] for label, gain in gains.items() if gain < 0]
+        of_fusions = (("staple", better), ("the majority", worse))
+        return (
+            f"{RATERS[WHO].name} does not know the {NAMES[UNKNOWN]}. The others' true sensitivity is {true} on average; "
+            "of the estimates, nearest: {}; farthest: {}.\n".format(*ends)
+            + "; ".join(
+                f"{name} has the higher Dice in {enumerated(which, len(NAMES)) or 'none'}"
+                for name, which in of_fusions
+            )
+            + "."
+        )
 
 
 def run_labels(
@@ -122,14 +142,21 @@ def _dice(labels: NDArray[Any], truth: NDArray[Any]) -> dict[int, float]:
 
 
 def _sensitivities(case: LabelCase, fusions: dict[str, LabelFusion]) -> dict[str, float]:
-    """Return what the raters who know the structure are found to see of it: with and without the one who does not."""
+    """Return what the raters who know the structure see of it, and are found to: with and without the one who does not."""
     others = [i for i in range(len(RATERS)) if i != WHO]
     alone = _fused([case.maps[i] for i in others], "staple", {})
-    found = {f"without {RATERS[WHO].name}": float(alone.sensitivity[:, UNKNOWN].mean())}
-    plain = _fused(case.maps, "staple", {"performance_prior": None})
-    for name, fusion in {**fusions, "staple, no prior": plain}.items():
-        if fusion.method == "staple":
-            found[name] = float(fusion.sensitivity[others, UNKNOWN].mean())
+    there = case.truth == UNKNOWN
+    found = {
+        TRUE: float(np.mean([np.mean(case.maps[i][there] == UNKNOWN) for i in others])),
+        f"without {RATERS[WHO].name}": float(alone.sensitivity[:, UNKNOWN].mean()),
+    }
+    of_staple = {name: options for name, (method, options) in FITS.items() if method == "staple"}
+    plain = {
+        f"{name}, no prior": _fused(case.maps, "staple", {**options, "performance_prior": None})
+        for name, options in of_staple.items()
+    }
+    for name, fusion in {**{name: fusions[name] for name in of_staple}, **plain}.items():
+        found[name] = float(fusion.sensitivity[others, UNKNOWN].mean())
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import fastfuse
 from fastfuse.demo.labels import LabelDemo
+from fastfuse.demo.organs import NAMES
 from fastfuse.demo.printing import print_labels
 
 from ...command import run_here
@@ -88,9 +89,9 @@ def test_the_demos_command(
 
     monkeypatch.setenv("COLUMNS", columns)
     command = _command(Path(folder))
-    dice = {"majority": {1: 0.5}, "staple": {1: 0.5}}
+    dice = {fit: dict.fromkeys(NAMES, 0.5) for fit in ("majority", "staple")}
     accuracy = {"majority": 0.5, "staple": 0.5}
-    made = LabelDemo(Path(folder), Path("f.png"), dice, accuracy, {"a": 0.5}, command)
+    made = LabelDemo(Path(folder), Path("f.png"), dice, accuracy, {"truth": 0.5, "a": 0.5}, command)
     print_labels(made, {1: "liver"}, list(dice), "lesion")
     shown = capsys.readouterr().out.partition("The same in the shell:\n")[2]
     assert max(map(len, shown.splitlines())) <= max(int(columns), max(map(len, shlex.split(command))) + 6)
