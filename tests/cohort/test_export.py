@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,14 @@ import fastfuse
 from fastfuse import CohortError, LabelTable, VoteTable, fuse_cohort
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
 from fastfuse.cohort.estimate_file import read_estimate, saved_of
-from fastfuse.cohort.export import export_of, merged, options_of_merge, read_pseudonyms, write_merged
+from fastfuse.cohort.export import (
+    cases_read,
+    export_of,
+    merged,
+    options_of_merge,
+    read_pseudonyms,
+    write_merged,
+)
 from fastfuse.cohort.place import Place
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import bytes_of
@@ -65,7 +75,14 @@ def test_nothing_else_is_in_the_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "table.npz") as file:
         entries = {name: file.read(name) for name in file.namelist()}
         assert {info.date_time[0] for info in file.infolist()} == {1980}
-    assert set(entries) == {"format.npy", "version.npy", "patterns.npy", "counts.npy", "names.npy"}
+    assert set(entries) == {
+        "format.npy",
+        "version.npy",
+        "patterns.npy",
+        "counts.npy",
+        "names.npy",
+        "cases.npy",
+    }
     content = b"".join(entries.values())
     for word in (*drawn_tables(5), "site", str(tmp_path), "key"):
         for text in (word.encode(), word.encode("utf-32-le")):
@@ -129,7 +146,7 @@ def test_a_merged_estimate_is_applied_at_a_site(tmp_path: Path) -> None:
     made = export_of(out)
     made.write(tmp_path / "a.npz", out)
     table, saved, _ = merged([tmp_path / "a.npz"], options_of_merge(method="staple"))
-    files = write_merged(tmp_path / "merged", table, saved)
+    files = write_merged(tmp_path / "merged", table, saved, cases_read([tmp_path / "a.npz"]))
     assert {path.name for path in files} == {"merged.npz", "estimate.json", "raters.csv"}
     asked = AskedToApply(
         tmp_path / "merged" / "estimate.json",
@@ -141,6 +158,8 @@ def test_a_merged_estimate_is_applied_at_a_site(tmp_path: Path) -> None:
     found, _ = applied_cohort(asked, Crew(), lambda _: None)
     assert not found.failed
     assert len(found.facts["fused"]) == 5
+    sidecar = json.loads((tmp_path / "applied" / "cases" / "case-00" / "consensus.json").read_text())
+    assert sidecar["pooled"]["cases"] is None  # that are summed under no name
     nameless = AskedToApply(asked.estimate, root, tmp_path / "nameless", GLOB)
     found, _ = applied_cohort(nameless, Crew(), lambda _: None)
     assert "no rater 'Ann'" in found.failed["case-00"] or "knows nothing of Ann" in found.failed["case-00"]
@@ -251,3 +270,46 @@ def test_tables_without_a_common_pseudonym_are_told(tmp_path: Path) -> None:
         export_of(out, names).write(paths[-1], out)
     [said] = [one for one in merged(paths, options_of_merge(method="staple"))[2] if "pseudonym" in one]
     assert said.startswith(f"{paths[2]} shares no pseudonym with another table")
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("of_labels", [False, True])
+def test_raters_have_their_number_of_cases(tmp_path: Path, of_labels: bool) -> None:
+    """Eve reads one site's six cases, the others both sites'; of a table without numbers nothing is said."""
+    names, paths = tmp_path / "names.csv", [tmp_path / "a.npz", tmp_path / "b.npz"]
+    names.write_text("rater,pseudonym\nAnn,x\nBob,y\nEve,z\n")
+    way: Any = {"labels": "all"} if of_labels else {"method": "staple"}
+    for count, path in zip((6, 5), paths, strict=True):
+        root = make_cohort(tmp_path / f"in {count}", count, labels=of_labels)
+        if count == 5:
+            for number in range(count):
+                mask_path(root, f"case-{number:02}", "Eve").unlink()
+        out = tmp_path / f"out {count}"
+        fuse_cohort(root, out, glob=GLOB, replicates=2, **way)
+        made = export_of(out, names)
+        made.write(path, out)
+        assert f"each rater's number of cases: x {count}, y {count}" in " ".join(made.said())
+    assert cases_read(paths) == {"x": 11, "y": 11, "z": 6}
+
+    def told(given: list[Path], folder: Path) -> dict[str, str]:
+        table, saved, _ = merged(given, options_of_merge(method="staple"))
+        write_merged(folder, table, saved, cases_read(given))
+        rows = csv.DictReader((folder / "raters.csv").read_text().splitlines())
+        return {row["rater"]: row["cases"] for row in rows}
+
+    assert told(paths, tmp_path / "m") == {"x": "11", "y": "11", "z": "6"}
+    assert cases_read([tmp_path / "m" / "merged.npz"]) == {"x": 11, "y": 11, "z": 6}
+    kind: Any = LabelTable if of_labels else VoteTable
+    old = tmp_path / "old.npz"
+    kind.load(paths[1]).save(old)  # as of exports before they had numbers
+    assert told([paths[0], old], tmp_path / "o") == {"x": "", "y": "", "z": "6"}
+
+
+@pytest.mark.parametrize("cases", [[5, 5], [5.0] * 7, [-1] * 7, 5])
+def test_wrong_numbers_of_cases_are_refused(tmp_path: Path, cases: Any) -> None:
+    out = three_sites(tmp_path)[0]
+    export_of(out).write(tmp_path / "a.npz", out)
+    with np.load(tmp_path / "a.npz") as kept:
+        np.savez(tmp_path / "b.npz", **{**kept, "cases": np.array(cases)})
+    with pytest.raises(fastfuse.FastfuseError, match=r"b\.npz: is damaged \(its cases"):
+        cases_read([tmp_path / "b.npz"])

@@ -13,7 +13,7 @@ import pytest
 
 from fastfuse import FusionWarning, OutputError
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
-from fastfuse.cohort.export import export_of, merged, options_of_merge, write_merged
+from fastfuse.cohort.export import cases_read, export_of, merged, options_of_merge, write_merged
 from fastfuse.cohort.fuse import CohortFusion
 from fastfuse.cohort.workers.crew import Crew
 from fastfuse.images.sidecar import json_of
@@ -37,12 +37,12 @@ def test_each_command_has_its_folders(tmp_path: Path) -> None:
     export = tmp_path / "a.npz"
     export_of(made["fuse"]).write(export, made["fuse"])
     table, saved, _ = merged([export], options_of_merge(method="staple"))
-    write_merged(made["merge"], table, saved)
+    write_merged(made["merge"], table, saved, cases_read([export]))
     before = {name: contents(out) for name, out in made.items()}
     works = {
         "fuse": lambda out: fused(root, out),
         "apply": lambda out: applied(estimate, root, out),
-        "merge": lambda out: write_merged(out, table, saved),
+        "merge": lambda out: write_merged(out, table, saved, cases_read([export])),
     }
     for name, out in made.items():
         maker = "fuse" if name == "alone" else name
@@ -52,7 +52,7 @@ def test_each_command_has_its_folders(tmp_path: Path) -> None:
                 with pytest.raises(OutputError, match=message):
                     work(out)
         assert contents(out) == before[name]
-    write_merged(made["merge"], table, saved)
+    write_merged(made["merge"], table, saved, cases_read([export]))
     assert contents(made["merge"]) == before["merge"]
     shutil.rmtree(made["fuse"] / "tables")  # patient data
     with pytest.raises(OutputError, match="holds what fastfuse cohort fuse wrote"):

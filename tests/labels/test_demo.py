@@ -69,7 +69,7 @@ def test_the_truth_stands_beside_what_is_estimated(made: labels.LabelDemo) -> No
     [
         ({"a": 0.8, "b": 0.65, "c": 0.6}, "nearest: b (0.650); farthest: a (0.800)"),
         ({"a": 0.8, "b": 0.65, "c": 0.45}, "nearest: b (0.650); farthest: c (0.450)"),
-        ({"a": 0.61, "b": 0.75, "c": 0.5}, "nearest: b (0.750); farthest: c (0.500)"),
+        ({"a": 0.61, "b": 0.75, "c": 0.5}, "nearest: a (0.610) and b (0.750); farthest: c (0.500)"),
     ],
 )
 def test_its_note_says_what_the_numbers_say(

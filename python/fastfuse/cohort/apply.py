@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CohortError
 from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.knowledge import on_belief_in
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..images.outputs import write_all
 from ..images.paths import shown
@@ -67,6 +68,8 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
         write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
         told, files, misfits = tell_sidecars(records, place)
         remarks = [*said_of_gone(so_far, cases, place), *misfits]
+        if isinstance(saved.estimate, LabelEstimate):
+            remarks += on_belief_in(saved.estimate, {name for case in cases for name in case.raters})
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, told=told)
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks

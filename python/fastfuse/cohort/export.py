@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..errors import CohortError
+from ..errors import CohortError, FastfuseError
 from ..fusion.labels.table import LabelTable, table_of_codes
 from ..fusion.masses.table import MassTable
 from ..fusion.methods.pool import pooled
 from ..fusion.options import Options
-from ..fusion.table_file import LABELS, OtherKindError
+from ..fusion.table_file import CASES, LABELS, VOTES, OtherKindError, read_one_of, table_bytes
 from ..fusion.vote_table import VoteTable
 from ..images.formats.no_text import why_no_text
 from ..images.outputs import check_outputs, write_all
@@ -32,7 +32,6 @@ from .place import Place
 from .run import load_tables
 from .settings import Settings, by_rater
 from .standing import check_maker
-from .tasks import bytes_of
 from .told.tables import csv_of, csvs, rater_rows
 
 FEWEST_CASES = 5
@@ -57,6 +56,8 @@ class Export:
         Of each rater.
     lost : float
         Share of the voxels that somebody marks in cells that were rounded to nothing.
+    read : dict
+        Number of cases that each pseudonym read.
     """
 
     table: Table
@@ -64,6 +65,7 @@ class Export:
     left_out: dict[str, str]
     pseudonyms: dict[str, str]
     lost: float
+    read: dict[str, int]
 
     def said(self) -> list[str]:
         """Say what the table tells, for whoever decides on it."""
@@ -78,6 +80,7 @@ class Export:
         lines = [
             what,
             *repr(self.table).splitlines()[1:],
+            f"each rater's number of cases: {', '.join(f'{name} {number}' for name, number in self.read.items())}",
             "no name, path, hash, image or place in an image is in it",
             f"{100 * self.lost:.2g} % of the voxels that somebody marks are in cells that were rounded to 0",
             batches,
@@ -88,7 +91,9 @@ class Export:
         """Write the table, and here, beside the cohort's outputs, who is behind a pseudonym."""
         check_outputs([path], [], (".npz",), overwrite=True)
         rows = sorted(self.pseudonyms.items())
-        write_all({out / PSEUDONYMS: csv_of(("rater", "pseudonym"), rows), path: bytes_of(self.table)})
+        write_all(
+            {out / PSEUDONYMS: csv_of(("rater", "pseudonym"), rows), path: _bytes_of(self.table, self.read)}
+        )
 
 
 def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
@@ -119,18 +124,21 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
     names = _pseudonyms(whole.names, pseudonyms or out / PSEUDONYMS, given=pseudonyms is not None)
     order = sorted(whole.names, key=lambda name: names[name])  # that of the names would tell who is who
     table = _rounded(whole.of_raters(order), [names[name] for name in order])
-    return Export(table, len(kept), left_out, names, _lost(whole))
+    read = Counter(names[name] for one in kept.values() for name in _readers(one))
+    return Export(table, len(kept), left_out, names, _lost(whole), {name: read[name] for name in table.names})
+
+
+def _readers(table: Any) -> tuple[str, ...]:
+    """Return the raters who have a vote in a table."""
+    votes = ~np.isnan(table.patterns[table.counts > 0])
+    return tuple(name for name, reads in zip(table.names, votes.any(axis=0), strict=True) if reads)
 
 
 def _in_groups(tables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the cases of which five or more have the same raters; who is absent from four is told by the cells else."""
     groups = defaultdict(list)
     for case, table in tables.items():
-        held = table.counts > 0
-        votes = ~np.isnan(table.patterns[held])
-        groups[
-            tuple(name for name, reads in zip(table.names, votes.any(axis=0), strict=True) if reads)
-        ].append(case)
+        groups[_readers(table)].append(case)
     kept, left_out = {}, {}
     for raters, cases in groups.items():
         for case in cases:
@@ -250,12 +258,44 @@ def _on_pseudonyms(paths: Sequence[Path], tables: Sequence[Table]) -> list[str]:
     return [f"{found}; for one person take one pseudonym by pseudonyms (--pseudonyms)"]
 
 
-def write_merged(out: Path, table: Table, saved: Saved) -> list[Path]:
-    """Write the sum, the estimate, and the table of raters."""
+def cases_read(paths: Sequence[Path]) -> dict[str, int | None]:
+    """Return how many cases each rater read in the tables of sites; None where one of them does not say it.
+
+    Raises
+    ------
+    FastfuseError
+        If a file cannot be read, or its numbers are none.
+    """
+    read: dict[str, int | None] = {}
+    for path in paths:
+        kept = read_one_of(path, VOTES, LABELS)[1]
+        names, cases = kept["names"].tolist(), kept.get(CASES)
+        if cases is None:
+            read |= dict.fromkeys(names)
+            continue
+        if cases.shape != (len(names),) or cases.dtype.kind not in "ui" or (cases < 0).any():
+            raise FastfuseError(
+                f"{shown(path)}: is damaged (its cases are not a number for each of {counted(len(names), 'rater')}): export it again"
+            )
+        for name, number in zip(names, cases.tolist(), strict=True):
+            before = read.get(name, 0)
+            read[name] = None if before is None else before + number
+    return read
+
+
+def _bytes_of(table: Table, read: Mapping[str, int | None]) -> bytes:
+    """Return the file of a sum over cases, with how many of them each rater read, if that is known."""
+    kind, arrays = table.as_arrays()
+    numbers = [read[name] for name in table.names]
+    known = {} if None in numbers else {CASES: np.array(numbers, dtype=np.int64)}
+    return table_bytes(kind, **arrays, **known)
+
+
+def write_merged(out: Path, table: Table, saved: Saved, read: Mapping[str, int | None]) -> list[Path]:
+    """Write the sum, the estimate, and the table of raters; ``read``: of how many cases each one's votes are."""
     check_maker(out, "merge")
-    tables: Any = {"all sites": table}
-    rows = rater_rows(saved.estimate, tables)
-    files = {out / "merged.npz": bytes_of(table), out / "estimate.json": saved.as_bytes()}
+    rows = rater_rows(saved.estimate, read)
+    files = {out / "merged.npz": _bytes_of(table, read), out / "estimate.json": saved.as_bytes()}
     files |= {out / "raters.csv": csvs(rows, {}, {}, {})["raters.csv"]}
     write_all(files)
     return list(files)

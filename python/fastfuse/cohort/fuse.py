@@ -334,7 +334,9 @@ def ended(
 ) -> CohortFusion:
     """Return what came of the cases; ``told``: what their sidecars say."""
     facts = facts_of(so_far, rows, saved, settings, files) | dict(told or {})
-    facts["warnings"] = {**facts["warnings"], **({"cohort": remarks} if remarks else {})}
+    of_cases = {case: [one for one in said if one not in remarks] for case, said in facts["warnings"].items()}
+    own = {case: said for case, said in of_cases.items() if said}  # what is said of the cohort is said once
+    facts["warnings"] = {**own, **({"cohort": remarks} if remarks else {})}
     estimate = None if saved is None else saved.estimate
     failed = dict(sorted(so_far.failed.items()))
     return CohortFusion(out, tuple(case.name for case in cases), failed, estimate, facts)

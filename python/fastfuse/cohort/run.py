@@ -34,6 +34,7 @@ from .told.tables import (
     quality_csv,
     quality_in,
     rater_rows,
+    reads_in,
     rows_of_sidecars,
 )
 from .workers.crew import Crew, answers
@@ -290,7 +291,7 @@ def tell_cases(
         rows = [] if settings.of_labels else _rows_of_cases(names, settings, place)
     else:
         tables = load_tables(names, settings, place)
-        rows, deviations = rater_rows(saved.estimate, tables), deviations_of(saved.estimate, tables)
+        rows, deviations = rater_rows(saved.estimate, reads_in(tables)), deviations_of(saved.estimate, tables)
     found = None if saved is None else saved.estimate
     quality = quality_in(tables, deviations, settings)
     priors = {}

@@ -12,6 +12,8 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
 from ..files.job import Job
 from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
@@ -20,6 +22,7 @@ from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.backends.decisions import check_decisions
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
+from ..fusion.labels.knowledge import on_belief_in
 from ..fusion.labels.options import LabelOptions
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..fusion.labels.result import LabelFusion
@@ -38,7 +41,7 @@ from ..images.paths import as_path, shown
 from ..images.written.endings import NIFTI
 from ..inputs.threads import remarks_on_threads
 from .cases import CohortCase
-from .estimate_file import estimate_for, read_estimate
+from .estimate_file import Saved, estimate_for, read_estimate
 from .index import VoteIndex
 from .new_raters import grown, may_grow
 from .place import Output, Record, print_of
@@ -288,7 +291,7 @@ def _write_masks(task: Task) -> list[str]:
         return consensus_of(rates, votes.listed(), _here(options))
 
     made = made_of(job, way, _silent, pooled=True, fuse=by_rates)
-    made.sidecar["pooled"] = _pooled_facts(task, saved.estimate)
+    made.sidecar["pooled"] = _pooled_facts(task, saved)
     write_made(job, made, _silent)
     return made.remarks
 
@@ -315,7 +318,7 @@ def _write_labels(task: Task) -> list[str]:
     asked, options, fuse = settings.labels_of(task.case), settings.fusion_options, label_rates(task)
     if task.estimate is None or fuse is None:
         return label_files_by(job, settings.method, asked, options, _silent)[2]
-    more = {"pooled": _pooled_facts(task, read_estimate(task.estimate).estimate)}
+    more = {"pooled": _pooled_facts(task, read_estimate(task.estimate))}
     return label_files_by(job, settings.method, asked, options, _silent, fuse, more)[2]
 
 
@@ -333,17 +336,19 @@ def label_rates(task: Task) -> FuseMaps | None:
             table = tabulate_labels(votes, "all", options, list(task.case.raters))[0]
         rates = estimate_for(saved, task.case.name, task.case.raters, table)
         assert isinstance(rates, LabelEstimate)
-        return rates.consensus_of(votes, options)
+        fusion, remarks = rates.consensus_of(votes, options)
+        reads = np.asarray(fusion.volume.any(axis=1)).tolist()
+        readers = [name for name, one in zip(rates.names, reads, strict=True) if one]
+        return fusion, [*remarks, *on_belief_in(rates, readers)]
 
     return by_rates
 
 
-def _pooled_facts(task: Task, estimate: Any) -> dict[str, Any]:
+def _pooled_facts(task: Task, saved: Saved) -> dict[str, Any]:
     """Return what the sidecar says of the rates, which are not this case's own."""
-    cases: Sequence[str] | None = getattr(estimate, "cases", None)
     return {
-        "priors": getattr(estimate, "priors", "shared"),
-        "cases": None if cases is None else len(cases),
+        "priors": getattr(saved.estimate, "priors", "shared"),
+        "cases": len(saved.of) or None,  # a merged estimate is of sums that do not name theirs
         "among_them": not task.is_new,
     }
 

@@ -104,7 +104,7 @@ def print_labels(result: LabelDemo, names: Mapping[int, str], fits: Sequence[str
     rows.append(Row(["voxels right", *(f"{result.accuracy[fit]:.3f}" for fit in fits)]))
     Table("Consensus against the true structures (Dice)", columns, rows).print(console)
     rows = [Row([name, f"{value:.3f}"]) for name, value in result.sensitivity.items()]
-    title = f"Sensitivity of those who know the {unknown}: true and estimated"
+    title = f"Sensitivity in the {unknown} of those who know it"
     Table(title, [Column("fit", right=False), Column("mean")], rows).print(console)
     said = f"wrote the raters, the fused maps and labels.tsv below {printable(result.folder)}, and {printable(result.figure)}"
     print_below(console, (*result.note.splitlines(), said, "The same in the shell:"))

@@ -31,12 +31,15 @@ class Kind:
         The arrays that it holds.
     reader : str
         What reads it.
+    may_hold : tuple of str
+        Arrays that it may hold besides.
     """
 
     name: str
     entries: tuple[str, ...]
     reader: str
     version: int = 1
+    may_hold: tuple[str, ...] = ()
 
     @property
     def format(self) -> str:
@@ -44,9 +47,13 @@ class Kind:
         return f"fastfuse {self.name}"
 
 
-VOTES = Kind("vote table", ("patterns", "counts", "names"), "fastfuse.VoteTable.load")
+CASES = "cases"  #: how many cases each rater read, of a sum over cases that a site exported
+VOTES = Kind("vote table", ("patterns", "counts", "names"), "fastfuse.VoteTable.load", may_hold=(CASES,))
 LABELS = Kind(
-    "label table", ("labels", "label_names", "codes", "counts", "names"), "fastfuse.LabelTable.load"
+    "label table",
+    ("labels", "label_names", "codes", "counts", "names"),
+    "fastfuse.LabelTable.load",
+    may_hold=(CASES,),
 )
 MASSES = Kind(
     "mass table",
@@ -144,7 +151,8 @@ def read_one_of(path: Any, *kinds: Kind) -> tuple[Kind, dict[str, Any]]:
     for entry in kind.entries:
         if entry not in kept:
             raise FastfuseError(f"{name}: is damaged (it holds no {entry})")
-    return kind, {entry: kept[entry] for entry in kind.entries}
+    held = (entry for entry in (*kind.entries, *kind.may_hold) if entry in kept)
+    return kind, {entry: kept[entry] for entry in held}
 
 
 def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:

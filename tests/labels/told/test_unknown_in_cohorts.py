@@ -15,7 +15,14 @@ import pytest
 import fastfuse
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
 from fastfuse.cohort.estimate_file import read_estimate
-from fastfuse.cohort.export import export_of, merged, options_of_merge, read_pseudonyms, write_merged
+from fastfuse.cohort.export import (
+    cases_read,
+    export_of,
+    merged,
+    options_of_merge,
+    read_pseudonyms,
+    write_merged,
+)
 from fastfuse.cohort.workers.crew import Crew
 from fastfuse.errors import CohortError
 
@@ -114,7 +121,7 @@ def test_of_merged_sites(tmp_path: Path) -> None:
     made: Any = saved.estimate
     undefined = np.argwhere(np.isnan(made.sensitivity))
     assert [(made.names[rater], made.labels[code]) for rater, code in undefined] == [(names["Eve"], 3)]
-    write_merged(tmp_path / "merged", table, saved)
+    write_merged(tmp_path / "merged", table, saved, cases_read([tmp_path / "a.npz"]))
     asked = AskedToApply(tmp_path / "merged" / "estimate.json", root, tmp_path / "ap", GLOB, called=names)
     applied, _ = applied_cohort(asked, Crew(), lambda _: None)
     assert not applied.failed
@@ -125,6 +132,31 @@ def test_of_merged_sites(tmp_path: Path) -> None:
     export_of(tmp_path / "of masks").write(tmp_path / "m.npz", tmp_path / "of masks")
     with pytest.raises(CohortError, match="knows is given, and the tables are of masks"):
         merged([tmp_path / "m.npz"], options_of_merge(method="staple", knows=[("A", (0, 1))]))
+
+
+BELIEF = "the sensitivity is that of performance_prior alone where a rater never gives a label: "
+
+
+@pytest.mark.parametrize("knows", [None, KNOWS])
+@pytest.mark.parametrize("priors", ["shared", "own"])
+def test_what_the_belief_alone_makes_is_said_in_each_case(tmp_path: Path, knows: Any, priors: Any) -> None:
+    """Once, where the rates are found and where they are applied, and of who reads the case; of nothing that knows says."""
+    root, out = cohort(tmp_path / "in", 5), tmp_path / "out"
+    mask_path(root, "case-04", "Eve").unlink()
+    fused(root, out, labels="all", method=None, knows=knows, priors=priors)
+    asked = AskedToApply(out / "estimate.json", root, tmp_path / "ap", GLOB)
+    _, remarks = applied_cohort(asked, Crew(), lambda _: None)
+    rates: Any = read_estimate(out / "estimate.json").estimate
+    said = [] if knows else [f"{BELIEF}Eve at 3 ({rates.sensitivity[rates.names.index('Eve'), 3]:.3f})"]
+    assert [one for one in remarks if one.startswith(BELIEF)] == said
+    for folder in (out, tmp_path / "ap"):
+        told = json.loads((folder / "cohort.json").read_text())["warnings"]
+        assert [one for some in told.values() for one in some if one.startswith(BELIEF)] == said
+        assert "cohort" in told or not said
+        for number in range(5):
+            name = f"case-{number:02}"
+            kept = json.loads((folder / "cases" / name / "consensus.json").read_text())["warnings"]
+            assert [one for one in kept if one.startswith(BELIEF)] == (said if number < 4 else [])
 
 
 @pytest.mark.parametrize("knows", [5, "Eve", ["Eve"], [("Eve", (0, 1), 2)], (("Eve",),)])

@@ -21,7 +21,7 @@ def merge(
     **options: Any,
 ) -> None:
     """Add up what sites have exported, and estimate the raters' rates; cohort apply takes them."""
-    from ...cohort.export import merged, options_of_merge, write_merged
+    from ...cohort.export import cases_read, merged, options_of_merge, write_merged
     from ...cohort.told.printing import print_rates
     from ...errors import warn
 
@@ -31,6 +31,6 @@ def merge(
             method=None if method is None else method.value, **values_called(OF_MERGE, options)
         )
         table, saved, remarks = merged(tables, settings)
-        files = write_merged(out, table, saved)
+        files = write_merged(out, table, saved, cases_read(tables))
         warn(remarks)
         answer(lambda: {"files": [str(path) for path in files]}, lambda: print_rates(saved.estimate, files))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,19 +38,20 @@ class RaterRow:
 
     rater: str
     label: str
-    cases: int
+    cases: int | None  #: that they read; None where that is not known
     sensitivity: float
     sensitivity_95: tuple[float, float]
     specificity: float
     specificity_95: tuple[float, float]
 
 
-def rater_rows(estimate: PooledEstimate | LabelEstimate, tables: Tables) -> list[RaterRow]:
-    """Return a row for each rater, or for each rater and label."""
-    read = dict.fromkeys(estimate.names, 0)
-    for table in tables.values():
-        for name in table.names:
-            read[name] += 1
+def reads_in(tables: Tables) -> dict[str, int | None]:
+    """Return how many cases each rater read."""
+    return dict(Counter(name for table in tables.values() for name in table.names))
+
+
+def rater_rows(estimate: PooledEstimate | LabelEstimate, read: Mapping[str, int | None]) -> list[RaterRow]:
+    """Return a row for each rater, or for each rater and label; ``read``: how many cases each one read, None if not known."""
     unknown = np.full((len(estimate.names), 2), np.nan)
     if isinstance(estimate, LabelEstimate):
         ends = None if estimate.intervals is None else estimate.intervals.sensitivity
