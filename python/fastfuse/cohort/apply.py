@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import CohortError
 from ..fusion.labels.estimate import LabelEstimate
-from ..fusion.labels.knowledge import on_belief_in
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..images.outputs import write_all
 from ..images.paths import shown
@@ -22,6 +21,7 @@ from .fuse import CohortFusion, Say, ended
 from .place import Place
 from .run import Progress, count_cases, tell_sidecars, write_cases
 from .standing import check_maker, said_of_gone
+from .told.belief import on_belief_in
 from .workers.crew import Crew
 
 

@@ -22,7 +22,6 @@ from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.backends.decisions import check_decisions
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
-from ..fusion.labels.knowledge import on_belief_in
 from ..fusion.labels.options import LabelOptions
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate
 from ..fusion.labels.result import LabelFusion
@@ -46,6 +45,7 @@ from .index import VoteIndex
 from .new_raters import grown, may_grow
 from .place import Output, Record, print_of
 from .settings import Settings, key_of
+from .told.belief import on_belief_in
 
 Answer = TypeVar("Answer")
 

@@ -172,7 +172,7 @@ class AskedLabels:
         as_given,
         "mapping of int or str to sequence of labels",
         """Labels that a rater knows, by the rater's index (or name, "rater 0"), for raters who do not know all: a network
-        that was not trained on lesions. Without it, a label that they never give is voted down. In soft votes it is 0.
+        that was not trained on lesions. Without it, a label that they never give may be voted down. In soft votes it is 0.
         Their sensitivity, Dice and PPV for the others are undefined (nan), as they are no errors of theirs. Where the truth
         is such a label, what they say there still counts as wrong in the PPV and Dice of the label that they say.""",
         methods=by_em,

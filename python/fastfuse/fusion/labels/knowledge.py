@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from ...inputs.names import MOST_TOLD, enumerated
 from .chosen import Labels
 from .options import OF_MEAN_LABEL, LabelOptions, dirichlet_for, unknown_flags
 from .result import LabelFusion
-
-if TYPE_CHECKING:
-    from .estimate import LabelEstimate
 
 Flags = NDArray[np.bool_]
 
@@ -90,27 +86,13 @@ def _on_the_belief_alone(fusion: LabelFusion, labels: Labels, options: LabelOpti
     if dirichlet_for(options.performance_prior, labels, fusion.volume, float(fusion.n_voxels)) is None:
         return []
     made = (fusion.volume == 0) & np.isfinite(fusion.sensitivity) & (fusion.consensus_volume >= 1)
-    return _belief_told(fusion.raters, labels, fusion.sensitivity, made)
+    return belief_told(fusion.raters, labels, fusion.sensitivity, made)
 
 
-def on_belief_in(estimate: LabelEstimate, readers: Collection[str]) -> list[str]:
-    """Say which sensitivities of these raters, in rates that are applied, the belief in raters alone makes."""
-    labels = Labels(estimate.labels, estimate.label_names)
-    belief = estimate._options.performance_prior
-    if (
-        estimate.method == "majority"
-        or dirichlet_for(belief, labels, estimate.volume, float(estimate.n_voxels)) is None
-    ):
-        return []
-    read = np.array([name in readers for name in estimate.names])[:, None]
-    held = estimate.prior * estimate.n_voxels >= 1
-    made = read & (estimate.volume == 0) & np.isfinite(estimate.sensitivity) & held
-    return _belief_told(estimate.names, labels, estimate.sensitivity, made)
-
-
-def _belief_told(
+def belief_told(
     names: Sequence[str], labels: Labels, sensitivity: NDArray[np.float64], made: Flags
 ) -> list[str]:
+    """Say at which labels the belief in raters alone makes a rater's sensitivity; ``made``: where."""
     told = [
         f"{names[rater]} at {labels.called[code]} ({sensitivity[rater, code]:.3f})"
         for rater, code in np.argwhere(made).tolist()

@@ -15,7 +15,9 @@ from .options import BACKGROUND, LabelOptions, excluded_by, prior_for
 from .result import LabelFusion
 
 SAME = 0.05  # by how much rates of raters who tell nothing differ
-REMEDY = "if they do not know it, say so by knows={rater: labels} (--knows RATER=LABELS), or it is voted down"
+REMEDY = (
+    "if they do not know it, say so by knows={rater: labels} (--knows RATER=LABELS), or it may be voted down"
+)
 
 
 def remarks_on(
