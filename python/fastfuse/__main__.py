@@ -5,7 +5,7 @@ import signal
 import sys
 
 INTERRUPTED, TERMINATED = 130, 143
-OF_PYTORCH = ("experiment", "predict")
+OF_PYTORCH = {"experiment", "predict"}
 INTERRUPTED_LINE = b"error: interrupted; no output was written\n"
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     # NumPy's OpenBLAS makes threads that nothing here uses; where it gets none, it interrupts the process.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Threads of OpenMP that wait would spin on processors that others may need. PyTorch's stay as they are.
-    if not set(sys.argv[1:2]) & set(OF_PYTORCH):
+    if OF_PYTORCH.isdisjoint(sys.argv[1:2]):
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from .cli.process.lean import start_lean
 

@@ -195,7 +195,7 @@ def _fuse_case(
 def _fuse(
     case: phantom.Case, raters: Sequence[NDArray[Any]], method: Method, options: Mapping[str, Any]
 ) -> Fusion:
-    """Fuse in the brain, by the method's defaults but for the options given."""
+    """Fuse the voxels of the brain. What ``options`` leaves out is as the method has it by default."""
     if method.grows:
         return dilated_staple(raters, case.images["FLAIR"], mask=case.brain, **options)
     image = case.images["FLAIR"] if method.of_levels else None

@@ -64,28 +64,23 @@ class LabelDemo:
     @property
     def note(self) -> str:
         """What the tables tell: which estimates are nearest to the truth and farthest, and where which fusion is better."""
-        estimates = {name: f"{value:.3f}" for name, value in self.sensitivity.items()}
-        true = estimates.pop(TRUE)
-        off = {name: round(abs(float(value) - float(true)), 3) for name, value in estimates.items()}
-        ends = (
-            " and ".join(f"{name} ({estimates[name]})" for name in off if off[name] == end)
+        shown = {name: round(value, 3) for name, value in self.sensitivity.items()}  # as the table has them
+        true = shown.pop(TRUE)
+        off = {name: round(abs(value - true), 3) for name, value in shown.items()}
+        nearest, farthest = (
+            " and ".join(f"{name} ({shown[name]:.3f})" for name in shown if off[name] == end)
             for end in (min(off.values()), max(off.values()))
         )
         gains = {
-            label: round(self.dice["staple"][label], 3) - round(self.dice["majority"][label], 3)
-            for label in self.dice["staple"]
+            NAMES[label]: round(dice, 3) - round(self.dice["majority"][label], 3)
+            for label, dice in self.dice["staple"].items()
         }
-        better = [NAMES[label] for label, gain in gains.items() if gain > 0]
-        worse = [NAMES[label] for label, gain in gains.items() if gain < 0]
-        of_fusions = (("staple", better), ("the majority", worse))
+        better = enumerated([name for name, gain in gains.items() if gain > 0], len(NAMES)) or "none"
+        worse = enumerated([name for name, gain in gains.items() if gain < 0], len(NAMES)) or "none"
         return (
-            f"{RATERS[WHO].name} does not know the {NAMES[UNKNOWN]}. The others' true sensitivity is {true} on average; "
-            "of the estimates, nearest: {}; farthest: {}.\n".format(*ends)
-            + "; ".join(
-                f"{name} has the higher Dice in {enumerated(which, len(NAMES)) or 'none'}"
-                for name, which in of_fusions
-            )
-            + "."
+            f"{RATERS[WHO].name} does not know the {NAMES[UNKNOWN]}. The others' true sensitivity is {true:.3f} on average; "
+            f"of the estimates, nearest: {nearest}; farthest: {farthest}.\n"
+            f"staple has the higher Dice in {better}; the majority has the higher Dice in {worse}."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .fit import auto_line, fit_table, nats_line
 from .names import Names, for_tables
-from .numbers import millilitres, plural, rate, significant, times
+from .numbers import from_anchor, millilitres, plural, rate, significant, times
 from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
@@ -224,7 +224,7 @@ def _how(facts: Facts) -> Iterator[str]:
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:
-        offsets = ", ".join(_beside(rater["offset"], anchor["level"]) for rater in facts["raters"])
+        offsets = ", ".join(from_anchor(rater["offset"], anchor["level"]) or "-" for rater in facts["raters"])
         told = "half maximum on the image" if anchor["from"] == "image" else "the votes"
         yield f"The border is told by {told}; the raters' lie {offsets} levels of depth from it (+ is smaller)."
     kind = options.get("intervals", "none")
@@ -258,11 +258,6 @@ def _has_intervals(facts: Facts) -> bool:
 def _on_prior(facts: Facts) -> str:
     """Say what background does to a prior that is a mean; other priors are as they were given."""
     return " and lowers the prior" if facts["options"].get("prior") in ("mean", "estimate") else ""
-
-
-def _beside(offset: float | None, level: float) -> str:
-    """Say how far a border lies from the consensus's: levels have no origin of their own."""
-    return "-" if offset is None else f"{offset - level:+.2f}"
 
 
 def _prior(value: float | None) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..fusion.labels.options import BACKGROUND
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate
 from .review import decisions_in_words
@@ -18,7 +19,6 @@ Facts = dict[str, Any]
 
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
 WORST = 12
-BACKGROUND = 0
 RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "soft\nDice"}
 LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
 

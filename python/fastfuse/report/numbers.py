@@ -54,6 +54,11 @@ def below_best(value: float, best: float) -> str:
     return f"{gap:+.3f}" if abs(gap) >= 5e-4 else significant(gap, 1)
 
 
+def from_anchor(offset: float | None, anchor: float | None) -> str:
+    """Return how far a rater's border lies from the consensus's: levels have no origin of their own. Nothing if undefined."""
+    return "" if offset is None or anchor is None else f"{offset - anchor:+.2f}"
+
+
 def millilitres(volume: float) -> str:
     """Return a volume in ml."""
     return f"{volume:.2f}" if volume == 0 or volume >= SMALL_ML else significant(volume, 3)

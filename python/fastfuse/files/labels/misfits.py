@@ -27,9 +27,8 @@ def _dice(fusion: LabelFusion, foreground: NDArray[np.bool_]) -> NDArray[np.floa
     """Return Dice's coefficient of all labels but background at once, of each rater with the consensus."""
     agreed, dice = fusion.ppv * fusion.volume, fusion.dice
     both = np.divide(2 * agreed, dice, out=np.zeros_like(dice), where=dice > 0)
-    alone = (
-        fusion.volume + fusion.consensus_volume
-    )  # of labels on which nobody agrees, or that the rater does not know
+    # Of labels on which nobody agrees, or that the rater does not know.
+    alone = fusion.volume + fusion.consensus_volume
     both = np.where(dice > 0, both, alone)[:, foreground].sum(axis=1)
     part = 2 * np.nansum(agreed[:, foreground], axis=1)
     return divided(part, both)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 STAPLE, CLASSES, BORDER = "staple", "three classes", "border-staple"
 FIXED = "prior fixed"
-OF_LEVELS = (
-    10  # a rough count of the free numbers in the shares of 41 levels, which are smoothed over some four
-)
+# A rough count of the free numbers in the shares of 41 levels, which are smoothed over some four.
+OF_LEVELS = 10
 FEW_RATERS = 4  # up to which border-STAPLE has no false marks
 
 

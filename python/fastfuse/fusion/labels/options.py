@@ -295,14 +295,10 @@ def unknown_for(
         unknown[place] = [code for code in range(len(labels.values)) if code not in codes]
         for code in unknown[place]:
             if volume[place, code]:
-                remedy = (
-                    "add it there"
-                    if labels.values[code] == 0
-                    else "add it there, or set it to 0 in their map"
-                )
+                or_none = "" if labels.values[code] == BACKGROUND else ", or set it to 0 in their map"
                 raise ValueError(
                     f"{names[place]} holds label {labels.called[code]} at {counted(volume[place, code], 'voxel', '.0f')}: knows says that "
-                    f"they do not know it; {remedy}"
+                    f"they do not know it; add it there{or_none}"
                 )
     return unknown
 

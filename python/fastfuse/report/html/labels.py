@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
-from ..labels import BACKGROUND, in_means, on_fewer
+from ...fusion.labels.options import BACKGROUND
+from ..labels import in_means, on_fewer
 from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate, small
 from . import tables

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..fusion import faint_votes, without_interval
 from ..names import numbered
-from ..numbers import below_best, millilitres, number, rate
+from ..numbers import below_best, from_anchor, millilitres, number, rate
 from .page import File
 
 MOST_OPEN = 20  # rows of a table that may be folded away
@@ -119,7 +119,11 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
         times = f"× {marked / size:.2f}" if size and marked is not None else ""
         row += [against(overlap, dice), "" if marked is None else millilitres(marked), times]
         row += [millilitres(one["volume_ml"])] if soft else []
-        row += [_from(facts["anchor"]["level"], one["offset"]), _plain(one["sharpness"])] if border else []
+        row += (
+            [from_anchor(one["offset"], facts["anchor"]["level"]) or "undefined", _plain(one["sharpness"])]
+            if border
+            else []
+        )
         rows.append(row)
     held = [
         millilitres(facts["foreground"]["ml"]),
@@ -154,11 +158,6 @@ def _of_raters(facts: Mapping[str, Any], *, masks: bool) -> str:
 def reads_partly(facts: Mapping[str, Any]) -> bool:
     """Tell whether a rater may have read a part of the volume only."""
     return bool(facts.get("present")) or facts["options"].get("missing", "error") != "error"
-
-
-def _from(anchor: float | None, offset: float | None) -> str:
-    """Say how far a rater's border lies from the consensus's: levels have no origin of their own."""
-    return "undefined" if offset is None or anchor is None else f"{offset - anchor:+.2f}"
 
 
 def _plain(value: float | None) -> str:
