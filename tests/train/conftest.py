@@ -10,14 +10,19 @@ from unittest import mock
 
 import pytest
 
+from ..shared import made_once
+
+DRAWING = "fastfuse.train.figures.draw_figures"
+
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine cases, which no test changes."""
     from fastfuse.demo.cohort import make_cohort  # needs SciPy, which tests of other modules do not
 
-    folder = tmp_path_factory.mktemp("cohort")
-    make_cohort(folder, per_center=3, spacing_mm=6.0)
-    return folder
+    return made_once(
+        tmp_path_factory, "cohort", lambda folder: make_cohort(folder, per_center=3, spacing_mm=6.0)
+    )
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -38,5 +43,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def no_figures() -> Iterator[None]:
     """Draw nothing: figures take longer than all else, and have tests of their own."""
-    with mock.patch("fastfuse.train.figures.draw_figures"):
+    with mock.patch(DRAWING):
         yield
