@@ -76,7 +76,7 @@ def two_way_interval(values: Table, *, resamples: int = RESAMPLES, seed: int = 0
     return float(low), float(high)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)  # of many cases they are large
 def _drawn(cases: int, seeds: int, resamples: int, seed: int) -> tuple[Counts, Counts]:
     """Return how often each resample holds each case, and each seed; a table's measures share the draws."""
     rng = np.random.default_rng(seed)
