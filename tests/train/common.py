@@ -10,7 +10,8 @@ from fastfuse.train.narrator import Narrator
 from fastfuse.train.options import ExperimentOptions, make_options
 
 SMALL = ["network.width=2", "network.depth=2", "training.epochs=4", "training.steps=2", "training.batch=4"]
-FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2", "training.save_every_s=0"]
+FEW = [*SMALL, "folds=2", "training.validate_every=2", "evaluation.least_voxels=2"]
+CHECKPOINTS = "training.save_every_s=0"  # after each epoch; else a training this short writes none
 
 
 class Told(Narrator):

@@ -1,4 +1,4 @@
-"""A small synthetic cohort; networks learn on one thread, and nothing waits for the disk."""
+"""A small synthetic cohort; networks learn on one thread, and nothing waits for the disk, or asks for memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,32 @@ from unittest import mock
 
 import pytest
 
+from ..shared import made_once
+
+DRAWING = "fastfuse.train.figures.draw_figures"
+
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine cases, which no test changes."""
     from fastfuse.demo.cohort import make_cohort  # needs SciPy, which tests of other modules do not
 
-    folder = tmp_path_factory.mktemp("cohort")
-    make_cohort(folder, per_center=3, spacing_mm=6.0)
-    return folder
+    return made_once(
+        tmp_path_factory, "cohort", lambda folder: make_cohort(folder, per_center=3, spacing_mm=6.0)
+    )
 
 
 @pytest.fixture(scope="package", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Networks this small are slower on several threads; this holds for processes that tests start, too."""
-    with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"), mock.patch("os.fsync"):
+    """Networks this small are slower on several threads; this holds for processes that tests start, too.
+
+    Nothing asks for free memory, which for files as small takes a fifth of the time to read them.
+    """
+    with (
+        mock.patch.dict(os.environ, OMP_NUM_THREADS="1"),
+        mock.patch("os.fsync"),
+        mock.patch("fastfuse.images.checks.available", return_value=None),
+    ):
         if find_spec("torch") is None:
             yield
             return
@@ -38,5 +50,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def no_figures() -> Iterator[None]:
     """Draw nothing: figures take longer than all else, and have tests of their own."""
-    with mock.patch("fastfuse.train.figures.draw_figures"):
+    with mock.patch(DRAWING):
         yield

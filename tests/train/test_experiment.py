@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -26,14 +27,32 @@ from fastfuse.train.network import checkpoint
 from fastfuse.train.options import METHODS
 
 from ..command import run_here
-from .common import Told, command, options
+from ..shared import made_once
+from .common import CHECKPOINTS, Told, command, options
+from .conftest import DRAWING
+
+KILLED = ("staple", "dilated-staple")  # methods of the run that is killed in the second one's training
 
 
 @pytest.fixture(scope="module")
 def run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("run") / "whole"
-    assert [row.method for row in run_experiment(cohort, out, options())] == list(METHODS)
-    return out
+    """The whole run, with its figures, which no test changes."""
+
+    def make(out: Path) -> None:
+        assert [row.method for row in run_experiment(cohort, out, options(CHECKPOINTS))] == list(METHODS)
+
+    return made_once(tmp_path_factory, "whole", make)
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(run, tmp_path / "r")
+
+
+@pytest.fixture(autouse=True)
+def _no_more_figures(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of the first run are enough."""
+    monkeypatch.setattr(DRAWING, lambda *_: None)
 
 
 def test_everything_is_there(run: Path, cohort: Path) -> None:
@@ -120,35 +139,35 @@ def test_test_cases_are_not_learnt_from(run: Path) -> None:
 
 def test_needs_resume(run: Path, cohort: Path) -> None:
     with pytest.raises(FastfuseError, match=r"run\.json: a run is there; pass --resume"):
-        run_experiment(cohort, run, options())
+        run_experiment(cohort, run, options(CHECKPOINTS))
 
 
-def test_resume_skips_what_is_done(run: Path, cohort: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.nii.gz")} | {
-        path: path.stat().st_mtime_ns for path in run.rglob("*.pt")
+def test_resume_skips_what_is_done(copy: Path, cohort: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.nii.gz")} | {
+        path: path.stat().st_mtime_ns for path in copy.rglob("*.pt")
     }
-    table = (run / "table1.md").read_bytes()
-    run_experiment(cohort, run, options(), resume=True)
+    table = (copy / "table1.md").read_bytes()
+    run_experiment(cohort, copy, options(CHECKPOINTS), resume=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert (run / "table1.md").read_bytes() == table
+    assert (copy / "table1.md").read_bytes() == table
 
 
 def test_resume_with_other_options(run: Path, cohort: Path) -> None:
     with pytest.raises(FastfuseError, match=r"began with other options \(seed, training\.batch\)"):
-        run_experiment(cohort, run, options("seed=1", "training.batch=3"), resume=True)
+        run_experiment(cohort, run, options(CHECKPOINTS, "seed=1", "training.batch=3"), resume=True)
 
 
-def test_lost_files_are_made_again(run: Path, cohort: Path) -> None:
+def test_lost_files_are_made_again(copy: Path, cohort: Path) -> None:
     """A prediction and a consensus are the same when they are made again."""
     lost = [
-        run / "predictions" / "staple" / "Patient_01.nii.gz",
-        run / "consensus" / "Patient_02" / "soft-staple.nii.gz",
-        run / "models" / "dilated-staple" / "fold_2" / "network.pt",
+        copy / "predictions" / "staple" / "Patient_01.nii.gz",
+        copy / "consensus" / "Patient_02" / "soft-staple.nii.gz",
+        copy / "models" / "dilated-staple" / "fold_2" / "network.pt",
     ]
     before = [path.read_bytes() for path in lost[:2]]
     for path in lost:
         path.unlink()
-    run_experiment(cohort, run, options(), resume=True)
+    run_experiment(cohort, copy, options(CHECKPOINTS), resume=True)
     assert [path.read_bytes() for path in lost[:2]] == before
     assert not lost[2].exists()  # its predictions are there: it is not needed
 
@@ -171,8 +190,8 @@ def test_one_fold_at_a_time(cohort: Path, run: Path, tmp_path: Path) -> None:
     ],
 )
 def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: str) -> None:
-    """After SIGKILL in the fusion, or in a training, a resumed run ends with the same table to the last digit."""
-    words = command(cohort, tmp_path / "r")
+    """After SIGKILL in the fusion, or in a training, a resumed run ends with the same rows to the last digit."""
+    words = command(cohort, tmp_path / "r", "--set", CHECKPOINTS, "--methods", ",".join(KILLED))
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not (tmp_path / "r" / waits_for).exists():
@@ -184,66 +203,63 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
     assert not (tmp_path / "r" / "table1.csv").exists()
     done = run_here(tmp_path, *words[3:], "--resume")
     assert done.returncode == 0, done.stderr
-    for name in ("table1.csv", "metrics.csv", "table1.md"):
-        assert (tmp_path / "r" / name).read_bytes() == (run / name).read_bytes()
+    for name in ("table1.csv", "metrics.csv"):
+        kept, whole = ((folder / name).read_text().splitlines() for folder in (tmp_path / "r", run))
+        assert kept == [whole[0], *(line for line in whole[1:] if line.split(",")[0] in KILLED)]
 
 
-def test_networks_as_raters(run: Path, cohort: Path) -> None:
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")  # these networks mark nothing
+def test_networks_as_raters(
+    run: Path, cohort: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The example: the maps of the four networks are fused as votes."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "bench" / "studies" / "networks.py"), str(run), str(cohort)],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    names = [line.split("  ")[0] for line in done.stdout.splitlines()]
+    monkeypatch.setattr(sys, "argv", ["networks.py", str(run), str(cohort)])
+    runpy.run_path(str(Path(__file__).parents[2] / "bench" / "studies" / "networks.py"), run_name="__main__")
+    names = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
     assert names == [*sorted(METHODS), "mean of all", "soft-STAPLE of all"]
 
 
-def test_edited_predictions_are_made_again(cohort: Path, run: Path, tmp_path: Path) -> None:
+def test_edited_predictions_are_made_again(cohort: Path, run: Path, copy: Path) -> None:
     """What is kept counts only as the run wrote it, and so do scores for their prediction."""
-    copy = tmp_path / "r"
-    shutil.copytree(run, copy)
     prediction = copy / "predictions" / "staple" / "Patient_01.nii.gz"
     before = prediction.read_bytes()
     image = nib.load(prediction)
     nib.save(nib.Nifti1Image(np.ones(image.shape, np.float32), image.affine), prediction)
     (copy / "predictions" / "staple" / "Patient_02.json").write_text("{}")
     told = Told()
-    run_experiment(cohort, copy, options(), resume=True, narrator=told)
+    run_experiment(cohort, copy, options(CHECKPOINTS), resume=True, narrator=told)
     assert [line for line in told.lines if "is not as the run wrote it; predicted again" in line]
     assert prediction.read_bytes() == before
     for name in ("metrics.csv", "table1.csv"):
         assert (copy / name).read_bytes() == (run / name).read_bytes()
 
 
-def test_half_a_run_is_no_run(cohort: Path, run: Path, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "r")
-    (tmp_path / "r" / "run.json").unlink()
+def test_half_a_run_is_no_run(cohort: Path, copy: Path) -> None:
+    (copy / "run.json").unlink()
     for resume in (False, True):
         with pytest.raises(
             FastfuseError, match=r"holds consensus, models, predictions, .*table1\.md.*, but no run\.json"
         ):
-            run_experiment(cohort, tmp_path / "r", options("seed=7"), resume=resume)
+            run_experiment(cohort, copy, options(CHECKPOINTS, "seed=7"), resume=resume)
 
 
-def test_other_version(cohort: Path, run: Path, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "r")
-    record = (tmp_path / "r" / "run.json").read_text()
-    (tmp_path / "r" / "run.json").write_text(record.replace('"fastfuse": "', '"fastfuse": "9.'))
+def test_other_version(cohort: Path, copy: Path) -> None:
+    record = (copy / "run.json").read_text()
+    (copy / "run.json").write_text(record.replace('"fastfuse": "', '"fastfuse": "9.'))
     with pytest.raises(FastfuseError, match=r"the run began with fastfuse 9\..*, this is "):
-        run_experiment(cohort, tmp_path / "r", options(), resume=True)
+        run_experiment(cohort, copy, options(CHECKPOINTS), resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"weights", b"PK\x03\x04"])
-def test_damaged_weights_on_resume(cohort: Path, run: Path, tmp_path: Path, content: bytes) -> None:
-    shutil.copytree(run, tmp_path / "r")
-    folder = tmp_path / "r" / "models" / "staple" / "fold_1"
-    (tmp_path / "r" / "predictions" / "staple" / "Patient_01.nii.gz").unlink()
+def test_damaged_weights_on_resume(cohort: Path, copy: Path, content: bytes) -> None:
+    folder = copy / "models" / "staple" / "fold_1"
+    (copy / "predictions" / "staple" / "Patient_01.nii.gz").unlink()
     (folder / "network.pt").write_bytes(content)
     with pytest.raises(FastfuseError, match=r"network\.pt: is not the file that the run wrote; put that one"):
-        run_experiment(cohort, tmp_path / "r", options(), resume=True)
+        run_experiment(cohort, copy, options(CHECKPOINTS), resume=True)
     (folder / "network.pt").unlink()
     (folder / "resume.pt").write_bytes(content)
     with pytest.raises(
         FastfuseError, match=r"resume\.pt: cannot be read as weights .*; delete it, and it is made"
     ):
-        run_experiment(cohort, tmp_path / "r", options(), resume=True)
+        run_experiment(cohort, copy, options(CHECKPOINTS), resume=True)

@@ -27,6 +27,7 @@ from fastfuse.train.targets.fold_targets import fuse_folds, training_of
 from fastfuse.train.targets.growing import soft_votes
 
 from ..command import run_here
+from ..shared import made_once
 from .common import Told, options
 
 pytestmark = [
@@ -43,9 +44,7 @@ def pooling(*more: str) -> ExperimentOptions:
 
 @pytest.fixture(scope="module")
 def run(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("pooled") / "run"
-    run_experiment(cohort, out, pooling())
-    return out
+    return made_once(tmp_path_factory, "pooled", lambda out: run_experiment(cohort, out, pooling()))
 
 
 @pytest.fixture

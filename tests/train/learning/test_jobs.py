@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,7 +25,7 @@ from fastfuse import FastfuseError
 from fastfuse.errors import ModelError
 from fastfuse.train import narrator as narrators
 from fastfuse.train.experiment import run_experiment
-from fastfuse.train.jobs import crew
+from fastfuse.train.jobs import crew, schedule
 from fastfuse.train.jobs.child import Job
 from fastfuse.train.jobs.schedule import Jobs, jobs_of
 from fastfuse.train.jobs.sharing import PREFIX, shared
@@ -32,12 +34,15 @@ from fastfuse.train.network import checkpoint
 from fastfuse.train.network.training import Epoch
 from fastfuse.train.network.workers import Workers
 
-from ..common import command, options
+from ...command import run_here
+from ..common import CHECKPOINTS, command, options
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 CPU = Workers(torch.device("cpu"))
 TWO = "methods=staple,dilated-staple"
+SET = (TWO, "training.epochs=100000", "training.precision=auto", CHECKPOINTS)
+ENDLESS = [*(word for one in SET for word in ("--set", one)), "--jobs", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def test_a_loss_that_is_no_number(cohort: Path, tmp_path: Path, jobs: int) -> No
     narrator = Narrator(silent=True)
     narrator.tell = told.append  # type: ignore[method-assign]
     model = f"network.model={__name__.rpartition('.')[0]}.nets:no_number"
-    chosen, out = options("methods=staple", model), tmp_path / "r"
+    chosen, out = options("methods=staple", model, CHECKPOINTS), tmp_path / "r"
 
     def go_on(*folds: int, resume: bool) -> None:
         run_experiment(cohort, out, chosen, only_folds=folds, resume=resume, jobs=jobs, narrator=narrator)
@@ -123,10 +128,8 @@ def is_running(pid: int) -> bool:
 @pytest.fixture
 def training(cohort: Path, tmp_path: Path) -> Any:
     """An experiment that trains two networks at once, and has a checkpoint of each."""
-    words = [TWO, "training.epochs=100000", "training.precision=auto"]
-    sets = command(cohort, tmp_path / "r", *(word for one in words for word in ("--set", one)))
     process = subprocess.Popen(
-        [*sets, "--jobs", "2"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command(cohort, tmp_path / "r", *ENDLESS), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     models = tmp_path / "r" / "models"
     deadline = time.monotonic() + 240
@@ -171,17 +174,32 @@ def test_all_end_with_the_first(
         assert not list((tmp_path / "r").glob(f"{PREFIX}*"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_a_killed_training_is_named(training: subprocess.Popen[str]) -> None:
-    children = children_of(training)
-    os.kill(children[0], signal.SIGKILL)
-    _, said = training.communicate(timeout=60)
-    assert training.returncode == 2
-    assert (
-        "staple, fold 1, was killed by signal 9; if memory was short, train fewer at once (--jobs 1)" in said
-    )
-    assert "Traceback" not in said
-    assert not any(is_running(child) for child in children)
+@pytest.mark.skipif(os.name != "posix", reason="several trainings at once need POSIX")
+def test_a_killed_training_is_named(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 240
+        while len(list(tmp_path.glob("r/models/*/*/resume.pt"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        children[0].kill()
+
+    def begun(job: Job, begin: Callable[[Job], crew.Child] = crew._begun) -> crew.Child:
+        child = begin(job)
+        children.append(child.process)
+        return child
+
+    monkeypatch.setattr(crew, "_begun", begun)
+    killer = threading.Thread(target=kill)
+    killer.start()
+    done = run_here(tmp_path, *command(cohort, tmp_path / "r", *ENDLESS)[3:])
+    killer.join()
+    assert done.returncode == 2
+    words = "staple, fold 1, was killed by signal 9; if memory was short, train fewer at once (--jobs 1)"
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(children) == 2
+    assert all(child.poll() is not None for child in children)
 
 
 def test_arrays_are_shared(tmp_path: Path) -> None:
@@ -286,7 +304,7 @@ def test_two_bars_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
-    """They come here as they are, with the user's frames; each process has its share of the threads."""
+    """They come here as they are, with the user's frames; each process has its share of the threads. One begins: it fails."""
     (tmp_path / "theirs.py").write_text(
         "import os\n"
         "import torch\n"
@@ -303,6 +321,7 @@ def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
     with (
         mock.patch.object(sys, "path", [str(tmp_path), *sys.path]),
         mock.patch.object(torch, "get_num_threads", return_value=6),
+        mock.patch.object(schedule, "Crew", lambda job, count, narrator: crew.Crew(job, count - 1, narrator)),
         pytest.raises(ModelError, match="model theirs:net: LookupError: only there, 3 threads") as caught,
     ):
         run_experiment(cohort, tmp_path / "r", chosen, only_folds=[1], jobs=2)

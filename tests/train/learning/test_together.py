@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import distributed
+from torch.distributed import run as torchrun
 
 from fastfuse import FastfuseError
 from fastfuse.train import fit
@@ -32,15 +34,16 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(("dice", "clip"), [("paper", 0.05), pytest.param("l1", 0.0, marks=pytest.mark.slow)])
-def test_two_processes_are_one(tmp_path: Path, dice: str, clip: float) -> None:
+def test_two_processes_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dice: str, clip: float
+) -> None:
     """After 12 steps of batches of 5, of which one process has 3 slices and the other 2."""
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*start, "-m", "tests.train.learning.together", str(tmp_path), dice, str(clip)],
-        capture_output=True, text=True, check=False, timeout=300, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with handlers_kept():
+        torchrun.main(
+            ["--standalone", "--nproc-per-node", "2", "-m", "tests.train.learning.together", str(tmp_path), dice, str(clip)]
+        )  # fmt: skip
     learn(tmp_path, dice, clip)
     first, second, alone = (torch.load(tmp_path / f"{name}.pt") for name in ("2_0", "2_1", "1_0"))
     for loss, other in zip(first["losses"], alone["losses"], strict=True):
@@ -51,6 +54,18 @@ def test_two_processes_are_one(tmp_path: Path, dice: str, clip: float) -> None:
         torch.testing.assert_close(first["network"][name], weights, atol=1e-6, rtol=0)
         moved = max(moved, float((weights - begun[name]).abs().max()))
     assert moved > 1e-3
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Put back the handlers of signals, which torchrun sets for the process that it is."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 def begin() -> dict[str, Any]:

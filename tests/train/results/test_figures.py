@@ -36,6 +36,16 @@ def drawn(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Figure]:
     return found
 
 
+@pytest.fixture(scope="module")
+def kept(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, list[Figure]]:
+    """The figures of the finished run, by the module that draws them; none is saved."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = {module: drawn(patch, module) for module in (brain, cases, reliability, training)}
+        (opened,) = open_runs([finished], Narrator(silent=True))
+        tabulate([opened], tmp_path_factory.mktemp("kept") / "out")
+    return found
+
+
 def test_outlines_follow_the_edges() -> None:
     """One pixel has four edges, half a pixel from its centre; a block of 2 × 3 has its perimeter."""
     mask = np.zeros((5, 4), bool)
@@ -104,7 +114,7 @@ def test_differences_of_nothing_have_an_axis(
     for path in (run / "predictions" / "staple").iterdir():
         shutil.copy(path, run / "predictions" / "soft-staple" / path.name)
     monkeypatch.setattr(figures, "_draw_slices", lambda *_: None)
-    found = drawn(monkeypatch, cases)
+    found, _, _ = (drawn(monkeypatch, module) for module in (cases, reliability, training))
     tabulate(open_runs([run], Narrator(silent=True)), tmp_path / "out")
     for ax in found[1].axes:
         low, high = ax.get_xlim()
@@ -158,7 +168,7 @@ def test_failures_are_marked(finished: Path, tmp_path: Path, monkeypatch: pytest
     run = shutil.copytree(finished, tmp_path / "run")
     empty(run, "staple", 1)
     fail(run, "soft-staple", 2)
-    figures = drawn(monkeypatch, cases)
+    figures, _, _ = (drawn(monkeypatch, module) for module in (cases, reliability, training))
     (opened,) = open_runs([run], Narrator(silent=True))
     tabulate([opened], tmp_path / "out")
     by_case, differences = figures
@@ -173,13 +183,12 @@ def test_failures_are_marked(finished: Path, tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "out" / "figures" / "consensus.png").stat().st_size > 10_000
 
 
-def test_where_the_slice_is(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_slice_is(finished: Path, kept: dict[Any, list[Figure]]) -> None:
     """The title names case, centre and height; sides and scale bars are there."""
-    figures = drawn(monkeypatch, brain)
     (opened,) = open_runs([finished], Narrator(silent=True))
     entries = entries_of([score(opened, opened.options.evaluation)])
-    tabulate([opened], tmp_path / "out")
-    for figure in figures:
+    assert len(kept[brain]) == 2
+    for figure in kept[brain]:
         title = figure.get_suptitle()
         assert str(typical_case(entries)) in title
         assert "axial slice at S = " in title
@@ -188,12 +197,9 @@ def test_where_the_slice_is(finished: Path, tmp_path: Path, monkeypatch: pytest.
         assert any(word.endswith(" mm") for word in words)
 
 
-def test_what_is_outlined(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_outlined(kept: dict[Any, list[Figure]]) -> None:
     """Every expert in a colour of their own; in each mask's panel what half of them mark, over a FLAIR that is seen."""
-    figures = drawn(monkeypatch, brain)
-    (opened,) = open_runs([finished], Narrator(silent=True))
-    tabulate([opened], tmp_path / "out")
-    experts, masks = figures
+    experts, masks = kept[brain]
     _, zoomed, names, _ = experts.axes[:4]
     colours = [to_hex(found.get_edgecolor()[0]) for found in zoomed.collections]
     assert len(set(colours)) == len(colours) > 4
@@ -246,13 +252,8 @@ def test_height_of_the_slice(cohort: Path, tmp_path: Path) -> None:
     assert loaded.like.affine[2, 2] < 0
 
 
-def test_reliability_of_the_networks(
-    finished: Path, cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reliability_of_the_networks(finished: Path, cohort: Path, kept: dict[Any, list[Figure]]) -> None:
     """The curve is the share of experts against the probability, counted here from the files."""
-    found = drawn(monkeypatch, reliability)
-    (opened,) = open_runs([finished], Narrator(silent=True))
-    tabulate([opened], tmp_path / "out")
     given, voted = [], []
     for case in find_cases(cohort):
         loaded = load_case(case)
@@ -264,7 +265,7 @@ def test_reliability_of_the_networks(
     bins = np.minimum((10 * p).astype(int), 9)
     held = sorted(set(bins.tolist()))
     assert len(held) == 10
-    curve = found[0].axes[0].lines[1]
+    curve = kept[reliability][0].axes[0].lines[1]
     np.testing.assert_allclose(curve.get_xdata(), [p[bins == k].mean() for k in held], atol=1e-5)
     np.testing.assert_allclose(curve.get_ydata(), [votes[bins == k].mean() for k in held], atol=1e-5)
     assert curve.get_label().startswith("STAPLE: Brier ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -17,6 +18,7 @@ from fastfuse.train.tables import make_tables
 
 from ...command import run_here
 from ..common import options
+from ..conftest import DRAWING
 
 PRECIOUS = b"precious"
 
@@ -54,13 +56,16 @@ def test_a_table_that_was_edited(seeds: Path, tmp_path: Path) -> None:
     first = content(run)
     make_tables([run])
     assert content(run) == first
+    drawn = {name: kept for name, kept in first.items() if name.startswith("figures/")}
+    assert len(drawn) == 6
     with (run / "table1.md").open("a") as file:
         file.write("My notes.\n")
     noted = (run / "table1.md").read_bytes()
     with pytest.raises(OutputError, match=r"table1\.md: exists and is not"):
         make_tables([run])
     assert (run / "table1.md").read_bytes() == noted
-    make_tables([run], overwrite=True)
+    with mock.patch("fastfuse.train.conclude._figures", return_value=drawn):
+        make_tables([run], overwrite=True)
     assert content(run) == first
 
 
@@ -73,7 +78,8 @@ def test_the_command(seeds: Path, tmp_path: Path) -> None:
     said = " ".join(done.stderr.split())
     assert "metrics.csv, table1.tex: exist and are not as fastfuse wrote tables there" in said
     assert (tmp_path / "metrics.csv").read_bytes() == PRECIOUS
-    assert run_here(tmp_path, "table", "run", "--out", ".", "--overwrite").returncode == 0
+    with mock.patch(DRAWING):
+        assert run_here(tmp_path, "table", "run", "--out", ".", "--overwrite").returncode == 0
     assert (tmp_path / "metrics.csv").read_bytes() != PRECIOUS
 
 
@@ -89,9 +95,10 @@ def test_the_top_folder_of_new_seeds(cohort: Path, tmp_path: Path, name: str) ->
     assert content(out) == {name: PRECIOUS}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_that_goes_on(cohort: Path, tmp_path: Path) -> None:
     """It makes its own tables again, whatever has become of them."""
-    out, few = tmp_path / "r", options("methods=staple")
+    out, few = tmp_path / "r", options("methods=staple", "training.epochs=1", "training.validation=none")
     run_experiment(cohort, out, few)
     want = {name: kept for name, kept in content(out).items() if "table1" in name}
     for name in want:

@@ -95,7 +95,8 @@ def test_label_maps_have_no_calibration(finished: Path, tmp_path: Path) -> None:
 def test_the_terminal_tells_the_cut(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows, out = make_tables([finished], tmp_path / "out", evaluation={"cut": 0.3})
+    run = shutil.copytree(finished, tmp_path / "run")
+    rows, out = make_tables([run], tmp_path / "out", evaluation={"cut": 0.3})
     print_table(rows, out)
     printed = " ".join(capsys.readouterr().out.split())
     assert "Predictions are cut at 0.3" in printed

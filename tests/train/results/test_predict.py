@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -16,19 +17,20 @@ from fastfuse.train.experiment import run_experiment
 from fastfuse.train.predict import predict_cases
 
 from ...command import run_here
+from ...shared import made_once
 from ..common import options
+from ..conftest import DRAWING
 from .made import write
 
 
 @pytest.fixture(scope="module")
 def trained(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks that have learnt next to nothing."""
-    out = tmp_path_factory.mktemp("trained") / "run"
-    patch = pytest.MonkeyPatch()
-    patch.setattr("fastfuse.train.figures.draw_figures", lambda *_: None)
-    run_experiment(cohort, out, options("methods=staple,soft-staple", "network.start=0.5"), device="cpu")
-    patch.undo()
-    return out
+    chosen = options("methods=staple,soft-staple", "network.start=0.5", "training.epochs=2")
+    with mock.patch(DRAWING):
+        return made_once(
+            tmp_path_factory, "predicting", lambda out: run_experiment(cohort, out, chosen, device="cpu")
+        )
 
 
 def home_of(cohort: Path, name: str) -> Path:

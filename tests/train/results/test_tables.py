@@ -155,11 +155,11 @@ def test_all_networks_of_a_method_failed(finished: Path, tmp_path: Path) -> None
     assert f"| Soft STAPLE | –{MARK} |" in (out / "table1.md").read_text()
 
 
-def test_several_seeds(seeds: Path) -> None:
-    rows, out = make_tables([seeds])
-    assert out == seeds
+def test_several_seeds(seeds: Path, tmp_path: Path) -> None:
+    rows, out = make_tables([shutil.copytree(seeds, tmp_path / "run")])
+    assert out == tmp_path / "run"
     assert rows[0].n == "9 / 6 / 2"
-    single = [make_tables([seeds / f"seed_{seed}"])[0][0].pooled[DICE] for seed in (0, 1)]
+    single = [make_tables([out / f"seed_{seed}"])[0][0].pooled[DICE] for seed in (0, 1)]
     assert rows[0].pooled[DICE] == pytest.approx(np.mean(single))
     assert rows[0].spread[DICE] == pytest.approx(np.std(single, ddof=1))
     text = (out / "table1.md").read_text()
@@ -176,11 +176,11 @@ def test_several_seeds(seeds: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
-def test_lines_fit_the_terminal(seeds: Path, capsys: pytest.CaptureFixture[str], columns: int) -> None:
-    """Where one table is too wide, the experts' and STAPLE's lie below each other; nothing is left out."""
-    rows, out = make_tables([seeds])
+def test_lines_fit(seeds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], columns: int) -> None:
+    """Where a table is wider than the terminal, experts' and STAPLE's lie below each other; nothing is left out."""
+    rows, out = make_tables([seeds], tmp_path / "run")
     with mock.patch.dict(os.environ, COLUMNS=str(columns)):
-        print_table(rows, out.relative_to(seeds.parent))
+        print_table(rows, out.relative_to(tmp_path))
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= columns
     for value in (f"{row.pooled[key]:.1f} ± {row.spread[key]:.1f}" for row in rows for key in row.pooled):
@@ -226,7 +226,7 @@ def change(run: Path, **changes: Any) -> None:
 def test_runs_that_do_not_compare(finished: Path, cohort: Path, tmp_path: Path) -> None:
     other = shutil.copytree(finished, tmp_path / "other")
     both = [finished, other]
-    with pytest.raises(FastfuseError, match=r"run and .*other are two runs of STAPLE with seed 0: give one"):
+    with pytest.raises(FastfuseError, match=r"and .*other are two runs of STAPLE with seed 0: give one"):
         make_tables(both, tmp_path / "t")
     change(other, prior=0.5)
     with pytest.raises(FastfuseError, match=r"do not compare: consensus\.prior is 'mean' and 0\.5"):

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+from ...shared import made_once
+from ..conftest import DRAWING
 
 
 @pytest.fixture(scope="package")
 def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, which no test changes; without figures."""
     pytest.importorskip("torch")
     from fastfuse.train.experiment import run_experiment
 
     from .common import small
 
-    out = tmp_path_factory.mktemp("finished") / "run"
-    run_experiment(cohort, out, small())
-    return out
+    with mock.patch(DRAWING):
+        return made_once(tmp_path_factory, "trained", lambda out: run_experiment(cohort, out, small()))
 
 
 @pytest.fixture

@@ -68,16 +68,14 @@ def test_seeds(cohort: Path, finished: Path, tmp_path: Path, monkeypatch: pytest
 def test_seeds_go_on(cohort: Path, tmp_path: Path) -> None:
     """Fold by fold, and with one more seed later."""
     out = tmp_path / "r"
-    assert run_experiment(cohort, out, small(), seeds=[1, 2], only_folds=[2]) == []
+    assert run_experiment(cohort, out, small(), seeds=[1], only_folds=[2]) == []
     assert not (out / "seed_1" / "table1.csv").exists()
     with pytest.raises(FastfuseError, match=r"seed_1/run\.json: a run is there; pass --resume"):
-        run_experiment(cohort, out, small(), seeds=[1, 2])
-    assert run_experiment(cohort, out, small(), seeds=[1, 2, 5], resume=True)
-    for seed in (1, 2, 5):
+        run_experiment(cohort, out, small(), seeds=[1, 5])
+    assert run_experiment(cohort, out, small(), seeds=[1, 5], resume=True)
+    for seed in (1, 5):
         assert all((out / f"seed_{seed}" / name).exists() for name in TABLES)
-    with pytest.raises(
-        FastfuseError, match=r"holds runs of several seeds \(seed_1, seed_2, seed_5\); pass --seeds"
-    ):
+    with pytest.raises(FastfuseError, match=r"holds runs of several seeds \(seed_1, seed_5\); pass --seeds"):
         run_experiment(cohort, out, small(), resume=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -19,14 +20,9 @@ class Noise:
     PER_WAVE = 9
 
     def __init__(self, rng: np.random.Generator, wavelength: float) -> None:
-        n = self.SIZE
-        freq = np.fft.fftfreq(n)
-        radius = np.sqrt(
-            freq[:, None, None] ** 2 + freq[None, :, None] ** 2 + np.fft.rfftfreq(n)[None, None, :] ** 2
-        )
-        band = np.exp(-0.5 * ((radius * self.PER_WAVE - 1.0) / 0.25) ** 2)
-        white = rng.standard_normal((n, n, n))
-        field = np.fft.irfftn(np.fft.rfftn(white) * band, s=(n, n, n), axes=(0, 1, 2))
+        shape = (self.SIZE,) * 3
+        white = rng.standard_normal(shape)
+        field = np.fft.irfftn(np.fft.rfftn(white) * _band(self.SIZE, self.PER_WAVE), s=shape, axes=(0, 1, 2))
         self.field: NDArray[np.float32] = (field / field.std()).astype(np.float32)
         self.step: float = wavelength / self.PER_WAVE
 
@@ -37,6 +33,16 @@ class Noise:
             self.field, places, order=1, mode="grid-wrap", output=np.float32
         )
         return values
+
+
+@cache
+def _band(n: int, per_wave: int) -> NDArray[np.float64]:
+    """Return the weights of a noise's frequencies; they take as long as the transforms, and are the same each time."""
+    freq = np.fft.fftfreq(n)
+    radius = np.sqrt(
+        freq[:, None, None] ** 2 + freq[None, :, None] ** 2 + np.fft.rfftfreq(n)[None, None, :] ** 2
+    )
+    return np.asarray(np.exp(-0.5 * ((radius * per_wave - 1.0) / 0.25) ** 2))
 
 
 def cover_of(distance: Volume, width: float) -> Volume:

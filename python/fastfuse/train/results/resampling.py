@@ -8,6 +8,7 @@ seeds × cases: the pigeonhole bootstrap (Owen, Annals of Applied Statistics 1, 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 
 Table = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 def two_way_interval(values: Table, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
@@ -64,12 +66,7 @@ def two_way_interval(values: Table, *, resamples: int = RESAMPLES, seed: int = 0
     seeds, cases = values.shape
     if cases < 2:
         return math.nan, math.nan
-    rng = np.random.default_rng(seed)
-    of_cases = rng.multinomial(cases, np.full(cases, 1 / cases), size=resamples)
-    if seeds > 1:
-        of_seeds = rng.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples)
-    else:
-        of_seeds = np.ones((resamples, 1), np.int64)
+    of_cases, of_seeds = _drawn(cases, seeds, resamples, seed)
     held = ~np.isnan(values)
     sums = ((of_seeds @ np.where(held, values, 0)) * of_cases).sum(axis=1)
     counts = ((of_seeds @ held) * of_cases).sum(axis=1)
@@ -77,6 +74,16 @@ def two_way_interval(values: Table, *, resamples: int = RESAMPLES, seed: int = 0
     tail = _tail(values)
     low, high = np.quantile(means, [tail, 1 - tail], method="inverted_cdf")
     return float(low), float(high)
+
+
+@lru_cache(maxsize=1)  # of many cases they are large
+def _drawn(cases: int, seeds: int, resamples: int, seed: int) -> tuple[Counts, Counts]:
+    """Return how often each resample holds each case, and each seed; a table's measures share the draws."""
+    rng = np.random.default_rng(seed)
+    of_cases = rng.multinomial(cases, np.full(cases, 1 / cases), size=resamples)
+    if seeds == 1:
+        return of_cases, np.ones((resamples, 1), np.int64)
+    return of_cases, rng.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples)
 
 
 def _tail(values: Table) -> float:

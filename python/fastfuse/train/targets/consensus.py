@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,16 @@ def is_kept(folder: Path, methods: Sequence[str], options: ConsensusOptions, key
 
 
 def _key(inputs: str, method: str, options: ConsensusOptions) -> str:
+    facts = [_own_version(), inputs, method, asdict(options)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+@cache
+def _own_version() -> str:
+    """Return the version of fastfuse; to look it up takes milliseconds, and each case and method asks."""
     from importlib.metadata import version
 
-    facts = [version("fastfuse"), inputs, method, asdict(options)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return version("fastfuse")
 
 
 def _is_as_written(path: Path, key: str) -> bool | None:
