@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
 from importlib.metadata import version as version_of
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from sphinx.util.inspect import stringify_signature
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from cases import remember_cases
 from commands import write_commands
 from pages import slug_of, with_links_to_pages, write_pages
 from pictures import with_texts
@@ -56,8 +57,8 @@ nb_merge_streams = True
 # -- the API ----------------------------------------------------------------------------------------------------
 
 autodoc_typehints = "none"  # numpydoc tells them in words, with shapes and units
-# What the adapters subclass brings PyTorch, gigabytes that the extra docs does without: a mock stands for what is missing.
-autodoc_mock_imports = [name for name in ("monai", "torchio") if find_spec(name) is None]
+# What the adapters subclass brings PyTorch, gigabytes that the extra docs does without, and seconds where it is there.
+autodoc_mock_imports = ["monai", "torchio"]
 autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
@@ -129,6 +130,7 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", signature_of_adapters)
     app.connect("source-read", turn_links)
     app.connect("doctree-resolved", with_texts)
+    app.connect("html-page-context", list_pages_once, priority=1)
     app.connect("html-collect-pages", without_unread, priority=1)
 
 
@@ -139,6 +141,11 @@ def signature_of_adapters(
     if what == "class" and one.__module__.startswith("fastfuse.adapters."):
         return stringify_signature(inspect.signature(one), show_annotation=False), returned
     return told, returned
+
+
+def list_pages_once(_: Sphinx, _name: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """Keep a page's list of pages: the theme writes it, to see whether it is empty, and writes it again."""
+    context["toctree"] = functools.cache(context["toctree"])
 
 
 def turn_links(_: Sphinx, name: str, source: list[str]) -> None:
@@ -167,5 +174,6 @@ def formula(writer: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+remember_cases()
 write_pages(HERE)
 write_commands(HERE / "pages")

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from .browsing import MARKS, READY, Shown, opened
+from .browsing import MARKS, READY, Shown, Tabs, opened
 from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -28,10 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def shown(browser: Any, folder: Path) -> Iterator[Shown]:
-    for one in opened(browser, folder):
-        one.page.wait_for_selector(READY, timeout=20_000)
-        yield one
+def shown(tabs: Tabs, folder: Path) -> Iterator[Shown]:
+    yield from tabs.show(folder)
 
 
 def test_it_opens_at_the_largest_disagreement(shown: Shown) -> None:
@@ -99,7 +97,7 @@ def test_the_wheel_and_a_click(shown: Shown) -> None:
     assert shown.text("#where") != where
 
 
-def test_everything_is_reached_by_tab(shown: Shown) -> None:
+def test_everything_is_reached_by_tab(browser: Any, folder: Path) -> None:
     wanted = {
         "axial",
         "axial-slider",
@@ -111,11 +109,13 @@ def test_everything_is_reached_by_tab(shown: Shown) -> None:
         "consensus-on",
         "opacity",
     }
-    reached = set()
-    for _ in range(60):
-        shown.page.keyboard.press("Tab")
-        reached.add(shown.page.evaluate("document.activeElement.id"))
-    assert wanted <= reached
+    for one in opened(browser, folder):
+        one.page.wait_for_selector(READY, timeout=20_000)
+        reached = set()
+        for _ in range(60):
+            one.page.keyboard.press("Tab")
+            reached.add(one.page.evaluate("document.activeElement.id"))
+        assert wanted <= reached
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,8 @@ def test_zoom(shown: Shown) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1600])
-def test_nothing_is_wider_than_the_screen(browser: Any, folder: Path, width: int, theme: str) -> None:
-    for one in opened(browser, folder, viewport={"width": width, "height": 700}, color_scheme=theme):
-        one.page.wait_for_selector(READY, timeout=20_000)
+def test_nothing_is_wider_than_the_screen(tabs: Tabs, folder: Path, width: int, theme: str) -> None:
+    for one in tabs.show(folder, width=width, height=700, theme=theme):
         element = "document.documentElement"
         assert one.page.evaluate(f"{element}.scrollWidth <= {element}.clientWidth")
         background = "getComputedStyle(document.body).backgroundColor"
@@ -190,9 +189,9 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 800, 1400])
-def test_wide_tables_are_seen_whole_or_scroll(browser: Any, wide: Path, width: int, theme: str) -> None:
+def test_wide_tables_are_seen_whole_or_scroll(tabs: Tabs, wide: Path, width: int, theme: str) -> None:
     """Where a table is wider than its card, a bar and a shadow say so, and the rater's name stays in sight."""
-    for one in opened(browser, wide, viewport={"width": width, "height": 700}, color_scheme=theme):
+    for one in tabs.show(wide, width=width, height=700, theme=theme):
         box = "document.querySelector('#raters .scroll')"
         beyond = one.page.evaluate(f"{box}.scrollWidth - {box}.clientWidth")
         assert (beyond > 0) == (width < 1400)

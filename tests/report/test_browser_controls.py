@@ -14,7 +14,7 @@ import fastfuse
 from fastfuse.report.colours import LINES, RAMP
 
 from ..cohort.files import GLOB, make_cohort
-from .browsing import MARKS, READY, opened
+from .browsing import MARKS, Tabs
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
 pytestmark = MARKS
@@ -79,10 +79,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("width", [360, 390, 800, 1400, 1600])
 @pytest.mark.parametrize("name", ["masks", "labels", "cohort"])
 def test_all_links_are_in_sight_and_lead_below_the_header(
-    browser: Any, pages: Path, name: str, width: int, theme: str
+    tabs: Tabs, pages: Path, name: str, width: int, theme: str
 ) -> None:
-    options = {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
-    for one in opened(browser, pages, f"{name}.html", **options):
+    for one in tabs.show(pages, f"{name}.html", width=width, theme=theme):
         links = one.page.evaluate(LINKS)
         assert len(links) > 4
         assert [link for link, seen in links if not seen] == []
@@ -91,18 +90,14 @@ def test_all_links_are_in_sight_and_lead_below_the_header(
         one.settle()
         header, section = (one.page.locator(what).bounding_box() for what in ("header.top", "#made"))
         assert section["y"] >= header["y"] + header["height"] - 1
-        one.page.goto((pages / f"{name}.html").as_uri())  # without the part, as the fixture wants it
-        one.asked.clear()
-        one.asked.append((pages / f"{name}.html").as_uri())
 
 
 @pytest.mark.parametrize("width", [360, 390, 800, 1400, 1600])
 @pytest.mark.parametrize("name", ["masks", "labels"])
 def test_lists_show_whole_rows_and_that_there_are_more(
-    browser: Any, pages: Path, name: str, width: int
+    tabs: Tabs, pages: Path, name: str, width: int
 ) -> None:
-    for one in opened(browser, pages, f"{name}.html", viewport={"width": width, "height": 900}):
-        one.page.wait_for_selector(READY, timeout=20_000)
+    for one in tabs.show(pages, f"{name}.html", width=width):
         lists = one.page.evaluate(LISTS)
         assert len(lists) == (1 if name == "masks" else 2)
         for rows, cut, scrolls, shadow in lists:
@@ -116,19 +111,17 @@ def test_lists_show_whole_rows_and_that_there_are_more(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_places_have_low_rows_on_a_phone(browser: Any, pages: Path, theme: str) -> None:
+def test_places_have_low_rows_on_a_phone(tabs: Tabs, pages: Path, theme: str) -> None:
     """What stands beyond the edge makes no row so high that it looks empty."""
-    options = {"viewport": {"width": 390, "height": 900}, "color_scheme": theme}
-    for one in opened(browser, pages, "labels.html", **options):
+    for one in tabs.show(pages, "labels.html", width=390, theme=theme):
         rows = one.page.locator("#places tbody tr")
         assert rows.count() == 10
         assert max(rows.nth(k).bounding_box()["height"] for k in range(10)) < 45
         assert one.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_numbers_of_thousands_have_no_power_of_ten(browser: Any, pages: Path) -> None:
-    for one in opened(browser, pages, "masks.html"):
-        one.page.wait_for_selector(READY, timeout=20_000)
+def test_numbers_of_thousands_have_no_power_of_ten(tabs: Tabs, pages: Path) -> None:
+    for one in tabs.show(pages, "masks.html"):
         one.page.focus("#window")
         one.page.keyboard.press("End")
         one.settle()
@@ -145,10 +138,9 @@ def test_numbers_of_thousands_have_no_power_of_ten(browser: Any, pages: Path) ->
         assert all(re.fullmatch(r"(image (about )?)?−?\d{1,3}(,\d{3})*(\.\d+)?", text) for text in said), said
 
 
-def test_the_consensus_over_a_white_image_is_like_no_outline(browser: Any, pages: Path) -> None:
+def test_the_consensus_over_a_white_image_is_like_no_outline(tabs: Tabs, pages: Path) -> None:
     """At the opacity that is shown first: the colour's share, and the square of what it leaves of the image."""
-    for one in opened(browser, pages, "masks.html", viewport={"width": 1400, "height": 900}):
-        one.page.wait_for_selector(READY, timeout=20_000)
+    for one in tabs.show(pages, "masks.html", width=1400):
         for switch in ("#edge-on", "#cross-on"):
             one.page.click(switch)
         one.settle()

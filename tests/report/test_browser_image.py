@@ -41,7 +41,7 @@ IMAGES: dict[str, Draw] = {
 
 def told_and_true(shown: Shown, image: Any) -> tuple[str, float]:
     """Return what the viewer says of the image at its place, and the file's value there."""
-    where = shown.text("#where").split(" · ")
+    where = shown.settled_text("#where").split(" · ")
     mm = []
     for part, sides in zip(where[0].removesuffix(" mm").split(", "), ("RL", "AP", "SI"), strict=True):
         side, number = part.split()
@@ -66,15 +66,13 @@ def test_the_value_of_the_image_is_that_of_the_file(browser: Any, tmp_path: Path
         stops = one.page.locator("#place option").count()
         for _ in range(stops):
             one.page.click("#next")
-            one.settle()
             told, true = told_and_true(one, image)
             number = float(told.removeprefix("image ").replace("−", "-").replace(",", ""))
             assert number == pytest.approx(true, abs=5e-4 if name == "shares" else 0)
         for plane in ("axial", "coronal", "sagittal"):
+            one.page.focus(f"#{plane}")
             for key in KEYS:
-                one.page.focus(f"#{plane}")
                 one.page.keyboard.press(key)
-                one.settle()
                 told, true = told_and_true(one, image)
                 found = re.fullmatch(r"image (about |at most |at least |)([−\d,.]+)", told)
                 assert found is not None, told

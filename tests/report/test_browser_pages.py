@@ -17,7 +17,7 @@ import fastfuse
 
 from ..cohort.files import GLOB, make_cohort
 from ..command import run_here
-from .browsing import MARKS, READY, opened
+from .browsing import MARKS, READY, Tabs, opened
 from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -87,10 +87,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
 @pytest.mark.parametrize("name", PAGES)
-def test_room_is_used_and_names_break_at_their_joints(
-    browser: Any, pages: Path, name: str, width: int
-) -> None:
-    for one in opened(browser, pages, f"{name}.html", viewport={"width": width, "height": 800}):
+def test_room_is_used_and_names_break_at_their_joints(tabs: Tabs, pages: Path, name: str, width: int) -> None:
+    for one in tabs.show(pages, f"{name}.html", width=width, height=800):
         assert one.page.evaluate(CUT) == []
         assert (
             one.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -120,9 +118,8 @@ def test_fingers_find_all_controls(browser: Any, pages: Path, name: str) -> None
         assert small == []
 
 
-def test_of_many_raters_the_page_says_that_no_outline_is_shown(browser: Any, pages: Path) -> None:
-    for one in opened(browser, pages, "many.html"):
-        one.page.wait_for_selector(READY, timeout=20_000)
+def test_of_many_raters_the_page_says_that_no_outline_is_shown(tabs: Tabs, pages: Path) -> None:
+    for one in tabs.show(pages, "many.html"):
         assert "of 15 raters all are off" in one.text("#none-outlined")
         one.page.click("[data-rater='3']")
         one.settle()
@@ -155,9 +152,8 @@ def test_beyond_seven_raters_lines_have_dashes(browser: Any, pages: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["evaluate", "agreement", "raters", "many", "labels"])
-def test_show_moves_the_viewer_to_what_the_row_says(browser: Any, pages: Path, name: str) -> None:
-    for one in opened(browser, pages, f"{name}.html"):
-        one.page.wait_for_selector(READY, timeout=20_000)
+def test_show_moves_the_viewer_to_what_the_row_says(tabs: Tabs, pages: Path, name: str) -> None:
+    for one in tabs.show(pages, f"{name}.html"):
         section = "#lesions" if name == "evaluate" else "#places"
         rows = one.page.query_selector_all(f"{section} tbody tr")
         assert rows
@@ -188,9 +184,8 @@ def test_it_starts_at_the_largest_lesion_that_is_missed_or_false(browser: Any, p
 
 
 @pytest.mark.parametrize("name", ["evaluate", "agreement", "raters"])
-def test_an_image_lies_below_the_marks(browser: Any, pages: Path, name: str) -> None:
-    for one in opened(browser, pages, f"{name}.html"):
-        one.page.wait_for_selector(READY, timeout=20_000)
+def test_an_image_lies_below_the_marks(tabs: Tabs, pages: Path, name: str) -> None:
+    for one in tabs.show(pages, f"{name}.html"):
         assert " · image " in one.text("#where")
         before = one.picture("axial")
         one.page.focus("#level")

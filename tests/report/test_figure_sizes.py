@@ -61,14 +61,14 @@ def drawn(name: str, count: int, names: list[str]) -> Any:
         labels = dict(enumerate([*names[:2], "another label"]))
         table = fastfuse.tabulate(maps, labels=labels, names=names)
         return plots.confusion(fastfuse.estimate(table, "staple"), rater=1)
-    tables = {one: fastfuse.tabulate(raters, names=names) for one in names}
-    pooled = fastfuse.pool(tables, "staple")
-    return plots.deviations({one: fastfuse.deviation(table, pooled) for one, table in tables.items()})
+    table = fastfuse.tabulate(raters, names=names)
+    pooled = fastfuse.pool(dict.fromkeys(names, table), "staple")
+    return plots.deviations(dict.fromkeys(names, fastfuse.deviation(table, pooled)))
 
 
 def boxes(figure: Any) -> tuple[Any, list[Any]]:
     """Return the box of all that is drawn, and those of axes, in inches."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     to_inches = figure.dpi_scale_trans.inverted()
     axes = [ax.get_window_extent().transformed(to_inches) for ax in figure.axes]
     return figure.get_tightbbox(), axes
