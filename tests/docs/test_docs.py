@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fastfuse
+
+from ..shared import made_once
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "python" / "docs"
@@ -34,33 +35,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "SimpleITK",
     ):
         pytest.importorskip(needed, reason="documentation is built with the extra docs", exc_type=ImportError)
-    temporary = tmp_path_factory.getbasetemp()
-    folder = (temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary) / "documentation"
-    said = folder / "said.txt"
-    try:
-        folder.mkdir()
-    except (
-        FileExistsError
-    ):  # another worker builds it: a second build takes as long as waiting, and slows both
-        end = time.monotonic() + 900
-        while not said.exists() and time.monotonic() < end:
-            time.sleep(0.2)
-    else:
-        try:
-            told = build(folder)
-        except BaseException as error:  # so that nobody waits for what does not come
-            told = f"the build did not end: {error!r}"
-            raise
-        finally:
-            (folder / "part").write_text(told, encoding="utf-8")
-            (folder / "part").rename(said)
-    text = said.read_text(encoding="utf-8")
-    assert text == "", text[-4000:]
-    return folder / "html"
+    return made_once(tmp_path_factory, "documentation", build) / "html"
 
 
-def build(folder: Path) -> str:
-    """Build the documentation in a folder; return what went wrong."""
+def build(folder: Path) -> None:
+    """Build the documentation in a folder."""
     shutil.copytree(DOCS, folder / "python" / "docs", ignore=shutil.ignore_patterns(*GENERATED))
     for name in (
         ".github",
@@ -90,7 +69,7 @@ def build(folder: Path) -> str:
         timeout=900,
     )
     said = [line for line in done.stderr.splitlines() if "IPKernelApp" not in line]
-    return "" if done.returncode == 0 else "\n".join(said) or f"exit code {done.returncode}"
+    assert done.returncode == 0, "\n".join(said)[-4000:]
 
 
 def text_of(page: Path) -> str:
