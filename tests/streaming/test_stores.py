@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -226,11 +228,9 @@ def test_no_more_tasks_after_an_error() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_two_workers_of_dask(tmp_path: Path) -> None:
     """512³ voxels of 7 raters in chunks of 64³: few tasks, little memory where they are handed out."""
-    import subprocess
-    import sys
-
     pytest.importorskip("distributed", reason="needs distributed: pip install fastfuse[distributed]")
     run = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("cluster.py")), str(tmp_path)]
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=1200)
