@@ -41,14 +41,12 @@ CLASSES = {
 }
 
 
-@pytest.mark.parametrize("missing", [["monai", "torchio"], []])
-def test_pages_of_adapters(tmp_path: Path, missing: list[str]) -> None:
-    """Signatures and texts are there, whatever is installed."""
+def test_pages_of_adapters(tmp_path: Path) -> None:
+    """Signatures and texts are there without what the adapters are for; ``test_docs`` looks at the pages with it."""
     for needed in ("sphinx", "numpydoc", "latex2mathml"):
         pytest.importorskip(needed, reason="documentation is built with the extra docs")
-    for name in {"monai", "torchio"} - set(missing):
-        pytest.importorskip(name, reason=f"needs {name}", exc_type=ImportError)
-    (tmp_path / "conf.py").write_text(SMALL.format(names=missing, conf=str(CONF), settings=SETTINGS))
+    names = ["monai", "torchio"]
+    (tmp_path / "conf.py").write_text(SMALL.format(names=names, conf=str(CONF), settings=SETTINGS))
     listed = "\n\n".join(f".. autoclass:: fastfuse.adapters.{name}" for name in CLASSES)
     (tmp_path / "index.rst").write_text(f"API\n===\n\n{listed}\n")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "text", tmp_path, tmp_path / "text"]

@@ -16,6 +16,7 @@ import pytest
 import fastfuse
 
 from ..shared import made_once
+from .test_adapters import CLASSES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "python" / "docs"
@@ -86,6 +87,15 @@ def test_every_public_name_has_a_page(built: Path) -> None:
         and not (built / "api" / f"fastfuse.{name}.html").exists()
     ]
     assert not missing
+
+
+def test_pages_of_adapters(built: Path) -> None:
+    """Signatures and texts are there; other methods that an adapter inherits are not."""
+    for name, said in CLASSES.items():
+        page = html.unescape(text_of(built / "api" / f"fastfuse.adapters.{name}.html"))
+        for part in said:
+            assert "".join(part.split()) in "".join(page.split()), (name, part)
+        assert "to_hydra_config" not in page
 
 
 def test_pages_show_what_their_code_printed(built: Path) -> None:
