@@ -198,10 +198,17 @@ def test_failure_of_one_seed(seeds: Path, tmp_path: Path) -> None:
     assert rows[1].marked
 
 
-def test_soft_target_is_a_row_of_its_own(seeds: Path, cohort: Path, tmp_path: Path) -> None:
+def change(run: Path, section: str, **changes: Any) -> None:
+    """Let a run have been made by other options, on which neither its predictions nor their scores depend."""
+    record = json.loads((run / "run.json").read_text())
+    record["options"][section].update(changes)
+    write(run / "run.json", record)
+
+
+def test_soft_target_is_a_row_of_its_own(seeds: Path, tmp_path: Path) -> None:
     """Networks that the other option does not touch stand in one row; the new one is compared with STAPLE."""
-    for seed in (0, 1):
-        make_run(cohort, tmp_path / "soft" / f"seed_{seed}", "training.target=soft", seed=seed)
+    for seed in ("seed_0", "seed_1"):
+        change(shutil.copytree(seeds / seed, tmp_path / "soft" / seed), "training", target="soft")
     rows, _ = make_tables([seeds, tmp_path / "soft"], tmp_path / "both")
     assert [row.title for row in rows] == ["STAPLE", "STAPLE, soft target", "Soft STAPLE"]
     assert rows[2].n == "9 / 6 / 2"
@@ -209,26 +216,19 @@ def test_soft_target_is_a_row_of_its_own(seeds: Path, cohort: Path, tmp_path: Pa
     assert [one.p for one in rows[1].differences if one.measure == "dice"] == [1, 1]
 
 
-def test_other_options_are_named(finished: Path, cohort: Path, tmp_path: Path) -> None:
-    make_run(cohort, tmp_path / "long", "training.epochs=60", seed=1)
+def test_other_options_are_named(finished: Path, seeds: Path, tmp_path: Path) -> None:
+    change(shutil.copytree(seeds / "seed_1", tmp_path / "long"), "training", epochs=60)
     rows, _ = make_tables([finished, tmp_path / "long"], tmp_path / "both")
     assert [row.title for row in rows][:2] == ["STAPLE (epochs=30)", "STAPLE (epochs=60)"]
     assert rows[0].differences == []  # nothing is STAPLE alone
 
 
-def change(run: Path, **changes: Any) -> None:
-    record = json.loads((run / "run.json").read_text())
-    for name, value in changes.items():
-        record["options"]["consensus"][name] = value
-    write(run / "run.json", record)
-
-
-def test_runs_that_do_not_compare(finished: Path, cohort: Path, tmp_path: Path) -> None:
+def test_runs_that_do_not_compare(finished: Path, seeds: Path, tmp_path: Path) -> None:
     other = shutil.copytree(finished, tmp_path / "other")
     both = [finished, other]
     with pytest.raises(FastfuseError, match=r"and .*other are two runs of STAPLE with seed 0: give one"):
         make_tables(both, tmp_path / "t")
-    change(other, prior=0.5)
+    change(other, "consensus", prior=0.5)
     with pytest.raises(FastfuseError, match=r"do not compare: consensus\.prior is 'mean' and 0\.5"):
         make_tables(both, tmp_path / "t")
     write(other / "folds.json", {"folds": folds_of(other)[::-1]})
@@ -240,7 +240,7 @@ def test_runs_that_do_not_compare(finished: Path, cohort: Path, tmp_path: Path) 
     with pytest.raises(FastfuseError, match="do not compare: files of Patient_03 differ"):
         make_tables(both, tmp_path / "t")
     with pytest.raises(FastfuseError, match="several runs: say by --out"):
-        make_tables([finished, make_run(cohort, tmp_path / "b", seed=1)])
+        make_tables([finished, seeds / "seed_1"])
 
 
 def test_what_is_no_finished_run(finished: Path, tmp_path: Path) -> None:
