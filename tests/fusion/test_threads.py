@@ -365,10 +365,12 @@ SLOW_DILATION = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("scope", ["volume", "lesion"])
-def test_ctrl_c_during_a_dilation(scope: str) -> None:
-    options = f"scope={scope!r}, radius_mm=40, spacing_mm=(1, 1, 1), normalize=False"
-    assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=0.5) < 1
+@pytest.mark.parametrize(
+    "how", ["scope='volume', threshold='exact', connected=True", "scope='lesion'"], ids=["volume", "lesion"]
+)
+def test_ctrl_c_during_a_dilation(how: str) -> None:
+    options = f"{how}, radius_mm=40, spacing_mm=(1, 1, 1), normalize=False"
+    assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=0.3) < 1
 
 
 @pytest.mark.filterwarnings("ignore:grown far beyond:fastfuse.FusionWarning")
