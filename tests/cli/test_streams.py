@@ -6,7 +6,9 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import pytest
@@ -40,6 +42,17 @@ WORKS = {  # what is typed, and the files that it writes into the folder {out}
 }  # fmt: skip
 
 
+def crossed(ways: Iterable[str], of_all: tuple[str, ...]) -> list[Any]:
+    """Return every work in every way: for every day, one with files and one without in all, the others in some."""
+    return [
+        (work, way)
+        if work in ("fuse", "version") or way in of_all
+        else pytest.param(work, way, marks=pytest.mark.slow)
+        for work in WORKS
+        for way in ways
+    ]
+
+
 def typed(folder: Path, line: str) -> tuple[int, str]:
     """Type a line in a shell; return the exit code of its first command, and standard error."""
     python = f"{shlex.quote(sys.executable)} -m fastfuse"
@@ -60,8 +73,7 @@ def check_whole(folder: Path, names: list[str]) -> None:
     assert [path.name for path in folder.iterdir() if path.name.startswith(".fastfuse")] == []
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize(("work", "way"), crossed(WAYS, (">&-", ">/dev/full")))
 def test_streams_that_take_nothing(case: Path, tmp_path: Path, work: str, way: str) -> None:
     words, written = WORKS[work]
     code, begins = WAYS[way]
@@ -78,8 +90,7 @@ def test_streams_that_take_nothing(case: Path, tmp_path: Path, work: str, way: s
         assert [line for line in errors.splitlines() if not line.startswith("warning: ")] == []
 
 
-@pytest.mark.parametrize("way", PIPES)
-@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize(("work", "way"), crossed(PIPES, ("| head -1",)))
 def test_readers_who_have_seen_enough(case: Path, tmp_path: Path, work: str, way: str) -> None:
     words, written = WORKS[work]
     found, errors = typed(case, (words.format(out=tmp_path), way))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,11 +44,22 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
+def answered(case: Path, answer: str, columns: int | str) -> subprocess.CompletedProcess[str]:
+    """Return what is printed at a width that many tests compare with: the command runs once."""
+    return run_here(case, *ANSWERS.get(answer, ["fuse", "--help"]), columns=columns)
+
+
+@cache
+def wide_help(*command: str) -> str:
+    return run_here(Path(), *command, "--help", columns=400).stdout
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_no_line_is_wider(case: Path, answer: str, columns: int) -> None:
     """Nothing is lost either: without its breaks, the text is that of a wide terminal."""
-    done, wide = (run_here(case, *ANSWERS[answer], columns=width) for width in (columns, 400))
+    done, wide = run_here(case, *ANSWERS[answer], columns=columns), answered(case, answer, 400)
     assert done.stdout
     assert [line for line in done.stdout.splitlines() if len(line) > columns] == []
     below = [" ".join(text.partition("Marked: ")[2].split()) for text in (done.stdout, wide.stdout)]
@@ -59,7 +72,7 @@ def test_no_line_is_wider(case: Path, answer: str, columns: int) -> None:
 def test_no_line_of_the_help_is_wider(tmp_path: Path, command: list[str], columns: int) -> None:
     told = run_here(tmp_path, *command, "--help", columns=columns).stdout
     assert [line for line in told.splitlines() if len(line) > columns] == []
-    wide = run_here(tmp_path, *command, "--help", columns=400).stdout
+    wide = wide_help(*command)
     examples = [
         re.sub(r" \\\n +", " ", text).partition("Examples:")[2].partition("\n\n")[0] for text in (told, wide)
     ]
@@ -76,7 +89,7 @@ def test_no_line_of_the_help_is_wider(tmp_path: Path, command: list[str], column
 def test_a_width_that_is_none(case: Path, answer: str, columns: str) -> None:
     """As if COLUMNS were not set: the same is printed, and the exit code stays."""
     words = ANSWERS.get(answer, ["fuse", "--help"])
-    done, unset = (run_here(case, *words, columns=width) for width in (columns, ""))
+    done, unset = run_here(case, *words, columns=columns), answered(case, answer, "")
     assert (done.returncode, done.stdout, done.stderr) == (unset.returncode, unset.stdout, unset.stderr)
     assert done.stdout
 
@@ -86,7 +99,7 @@ def test_a_width_that_is_none(case: Path, answer: str, columns: str) -> None:
 def test_very_narrow(case: Path, answer: str, columns: int) -> None:
     """No value is cut."""
     words = ANSWERS.get(answer, ["fuse", "--help"])
-    done, wide = (run_here(case, *words, columns=width) for width in (columns, 400))
+    done, wide = run_here(case, *words, columns=columns), answered(case, answer, 400)
     assert done.returncode == wide.returncode
     assert done.stdout
     assert "\u2026" not in done.stdout

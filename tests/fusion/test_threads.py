@@ -73,7 +73,7 @@ def test_several_python_threads_at_once(masks: np.ndarray) -> None:
 def test_python_threads_run_meanwhile() -> None:
     """The GIL is released: another thread keeps counting while a fusion runs."""
     rng = np.random.default_rng(0)
-    votes = soften(rng, simulated_raters(rng, 13, 400_000), "dense")
+    votes = soften(rng, simulated_raters(rng, 13, 100_000), "dense")
     ticks = 0
     done = threading.Event()
 
@@ -131,7 +131,7 @@ INTERRUPTED = """
     [
         (20, 40_000, "fastfuse.soft_staple(votes, expectation='enumerate')"),
         (14, 400_000, "fastfuse.soft_staple(votes, prior=np.full(400_000, 0.3), expectation='enumerate')"),
-        (12, 2_000_000, "fastfuse.simplified_soft_staple(votes, tol=0, max_iter=100_000)"),
+        (12, 1_000_000, "fastfuse.simplified_soft_staple(votes, tol=0, max_iter=100_000)"),
     ],
     ids=["masses", "terms", "product"],
 )
@@ -144,7 +144,7 @@ def test_ctrl_c(m: int, n: int, call: str, threads: int) -> None:
     with started(script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(1.0)
+        time.sleep(0.5)
         sent = time.time()
         process.send_signal(signal.SIGINT)
         word, when = process.stdout.readline().split()
@@ -162,7 +162,7 @@ INTERRUPTED_LATE = """
     votes = np.concatenate({halves}, axis=1)
     print("ready", flush=True)
     try:
-        fastfuse.soft_staple(votes, threads=2, {options})
+        fastfuse.soft_staple(votes, threads=2, prior=np.full(8192, 0.3), expectation="enumerate")
         print("finished", time.time())
     except KeyboardInterrupt:
         print("interrupted", time.time())
@@ -172,18 +172,31 @@ INTERRUPTED_LATE = """
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("halves", ["(heavy, light)", "(light, heavy)"])
 def test_ctrl_c_while_another_thread_has_the_only_work(halves: str) -> None:
-    script = INTERRUPTED_LATE.format(halves=halves, options="prior=np.full(8192, 0.3)")
-    assert seconds_to_interrupt(script, wait=2.0) < 1
+    """Of binary votes no pattern is mixed: those of half of the voxels take milliseconds, the others a minute."""
+    assert seconds_to_interrupt(INTERRUPTED_LATE.format(halves=halves), wait=0.5) < 1
+
+
+INTERRUPTED_LAST = """
+    import numpy as np, fastfuse, time
+    votes = np.random.default_rng(0).random((20, 100_000))
+    table = fastfuse.tabulate(votes[:, :20])
+    known = fastfuse.estimate(table, "soft-staple", m_step="em", max_iter=1, expectation="enumerate")
+    print("ready", flush=True)
+    try:
+        known.apply(votes, threads=2)
+        print("finished", time.time())
+    except KeyboardInterrupt:
+        print("interrupted", time.time())
+"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize(
-    "wait", [4.0, pytest.param(2.0, marks=pytest.mark.slow), pytest.param(8.0, marks=pytest.mark.slow)]
+    "wait", [0.5, pytest.param(0.25, marks=pytest.mark.slow), pytest.param(2.0, marks=pytest.mark.slow)]
 )
 def test_ctrl_c_while_the_consensus_is_written(wait: float) -> None:
-    """After one short EM, all the time goes into the voxels' own mixtures."""
-    script = INTERRUPTED_LATE.format(halves="(heavy[:, :500],) * 8", options="m_step='em', max_iter=1")
-    assert seconds_to_interrupt(script, wait) < 1
+    """Of rates that are known, all the time goes into the voxels' own mixtures."""
+    assert seconds_to_interrupt(INTERRUPTED_LAST, wait) < 1
 
 
 def seconds_to_interrupt(script: str, wait: float) -> float:
@@ -194,9 +207,9 @@ def seconds_to_interrupt(script: str, wait: float) -> float:
         time.sleep(wait)
         sent = time.time()
         process.send_signal(signal.SIGINT)
-        answer = process.stdout.readline().split()
-        assert answer[0] in ("interrupted", "finished")
-        return float(answer[1]) - sent
+        word, when = process.stdout.readline().split()
+        assert word == "interrupted"
+        return float(when) - sent
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX exit codes")
@@ -205,7 +218,7 @@ def test_exit_while_a_daemon_thread_fuses() -> None:
         import threading, time, numpy as np, fastfuse
         votes = np.random.default_rng(0).random((16, 100_000))
         threading.Thread(target=fastfuse.soft_staple, args=(votes,), daemon=True).start()
-        time.sleep(1)
+        time.sleep(0.3)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -318,25 +331,24 @@ SWALLOWED = """
     votes = np.round(rng.random((2, n), dtype="f4"))  # few patterns, and then more than the first table holds
     votes[:, n // 2 :] = np.round(rng.random((2, n - n // 2), dtype="f4") * 1000) / 1000
     def slowly(number, frame):
-        time.sleep(0.5)
+        time.sleep(0.2)
         raise KeyboardInterrupt
     signal.signal(signal.SIGINT, slowly)
-    threading.Timer({wait}, os.kill, (os.getpid(), signal.SIGINT)).start()
-    try:
-        fastfuse.simplified_soft_staple(votes, threads=2, max_iter=30, tol=0)
-        print("finished")
-    except KeyboardInterrupt:
-        print("interrupted")
+    for wait in (0.05, 0.1, 0.15):
+        threading.Timer(wait, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            fastfuse.simplified_soft_staple(votes, threads=2, max_iter=30, tol=0)
+            print("finished")
+        except KeyboardInterrupt:
+            print("interrupted")
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_is_not_lost_when_the_table_overflows() -> None:
-    for wait in (0.05, 0.1, 0.15):
-        code = textwrap.dedent(SWALLOWED.format(wait=wait))
-        run = [sys.executable, "-W", "ignore", "-c", code]
-        done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+    run = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(SWALLOWED)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n" * 3, "")
 
 
 SLOW_DILATION = """
@@ -353,10 +365,12 @@ SLOW_DILATION = """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("scope", ["volume", "lesion"])
-def test_ctrl_c_during_a_dilation(scope: str) -> None:
-    options = f"scope={scope!r}, radius_mm=40, spacing_mm=(1, 1, 1), normalize=False"
-    assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=1.0) < 1
+@pytest.mark.parametrize(
+    "how", ["scope='volume', threshold='exact', connected=True", "scope='lesion'"], ids=["volume", "lesion"]
+)
+def test_ctrl_c_during_a_dilation(how: str) -> None:
+    options = f"{how}, radius_mm=40, spacing_mm=(1, 1, 1), normalize=False"
+    assert seconds_to_interrupt(SLOW_DILATION.format(options=options), wait=0.3) < 1
 
 
 @pytest.mark.filterwarnings("ignore:grown far beyond:fastfuse.FusionWarning")

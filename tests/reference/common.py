@@ -83,7 +83,7 @@ def log_likelihood(
             log_a0 = special.xlogy(q, 1 - zero) + special.xlogy(1 - q, zero)
         else:
             log_a1, log_a0 = np.log(1 - q - one + 2 * q * one), np.log(q + zero - 2 * q * zero)
-        total += special.logsumexp([np.log(p) + log_a1.sum(), np.log(1 - p) + log_a0.sum()])
+        total += np.logaddexp(np.log(p) + log_a1.sum(), np.log(1 - p) + log_a0.sum())
     return float(total)
 
 

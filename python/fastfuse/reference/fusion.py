@@ -149,15 +149,15 @@ def soft_expectation(
         np.zeros((2, m, n)),
         np.zeros((2, m, n)),
     )  # the parts of w and u with b_i = 0 and with b_i = 1
+    raters = np.arange(m)
     for bits in product((0, 1), repeat=m):
         b, mass = binary_pattern(q, bits)
         w_b, u_b, log_p = posterior(b, pi, theta1, theta0, field)
         w += mass * w_b
         u += mass * u_b
         log_likelihood += float((mass * log_p).sum())
-        for i, bit in enumerate(bits):
-            w_of[bit, i] += mass * w_b
-            u_of[bit, i] += mass * u_b
+        w_of[bits, raters] += mass * w_b
+        u_of[bits, raters] += mass * u_b
     if m_step == "paper":
         return Expected(w, u, log_likelihood, (q, 1 - q), (q, 1 - q))
     v1, v0 = (w_of[1] / w, w_of[0] / w), (u_of[1] / u, u_of[0] / u)
