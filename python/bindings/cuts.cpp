@@ -21,9 +21,8 @@ py::tuple count_cuts(const py::array& consensus, const std::vector<py::array>& r
     for (const py::array& rater : raters)
         votes.push_back(view_of(rater, shape));
     const Team team(threads, signals());
-    const CutCounts found = without_gil([&] {
-        return fastfuse::count_cuts(written, votes, {cut, cuts, cuts_of_sums}, shape, team);
-    });
+    const CutCounts found = without_gil(
+        [&] { return fastfuse::count_cuts(written, votes, {cut, cuts, cuts_of_sums}, shape, team); });
     return py::make_tuple(found.consensus, found.seen, found.marked, found.both, found.mean,
                           found.mean_and_consensus);
 }

@@ -70,7 +70,7 @@ void set_known(Options& options, const Known& known) {
 }
 
 // An option whose values are words.
-template <class Value> void bind_choice(py::class_<Options>& to, const char* name, Value Options::*field) {
+template <class Value> void bind_choice(py::class_<Options>& to, const char* name, Value Options::* field) {
     to.def_property(
         name, [field](const Options& options) { return word_of(options.*field); },
         [field, name](Options& options, const std::string& word) {

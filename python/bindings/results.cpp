@@ -27,7 +27,7 @@ py::array_t<double> matrix_of(const std::vector<double>& values) {
     return py::array_t<double>({size, size}, values.data());
 }
 
-auto vector_in(std::vector<double> Result::*field) {
+auto vector_in(std::vector<double> Result::* field) {
     return [field](const Result& result) {
         const std::vector<double>& values = result.*field;
         return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
@@ -69,11 +69,11 @@ Estimate estimate_of(Rates sensitivity, Rates specificity, Rates false_negative_
     return estimate;
 }
 
-template <class Value> auto word_in(Value Estimate::*field) {
+template <class Value> auto word_in(Value Estimate::* field) {
     return [field](const Estimate& estimate) { return word_of(estimate.*field); };
 }
 
-auto rates_in(Rates Performance::*field) {
+auto rates_in(Rates Performance::* field) {
     return [field](const Estimate& estimate) { return estimate.performance.*field; };
 }
 

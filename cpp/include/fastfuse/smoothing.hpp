@@ -14,8 +14,8 @@ struct Lines {
 };
 
 // to[o, i, k] = Σ_d weight[|d|] from[o, i + d, k], with 0 beyond the ends. `weight` begins with that of d =
-// 0. Sums are in double precision: the voxel itself, then its neighbours from the farthest to the nearest. `to`
-// may be `from`. The same bits for every team. Throws Interrupted.
+// 0. Sums are in double precision: the voxel itself, then its neighbours from the farthest to the nearest.
+// `to` may be `from`. The same bits for every team. Throws Interrupted.
 void smooth_lines(const float* from, const Lines& lines, const std::vector<double>& weight, float* to,
                   const Team& team);
 

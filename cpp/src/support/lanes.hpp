@@ -29,9 +29,13 @@ template <> struct BitsOf<double> {
 };
 
 #if defined(__GNUC__)
-template <class T, int bytes> struct LanesOf { typedef T type __attribute__((vector_size(bytes))); };
+template <class T, int bytes> struct LanesOf {
+    typedef T type __attribute__((vector_size(bytes)));
+};
 #else
-template <class T, int bytes> struct LanesOf { using type = T; };
+template <class T, int bytes> struct LanesOf {
+    using type = T;
+};
 #endif
 template <class T, int bytes> using Lanes = typename LanesOf<T, bytes>::type;
 template <class T, int bytes> constexpr int lanes_in = static_cast<int>(sizeof(Lanes<T, bytes>) / sizeof(T));

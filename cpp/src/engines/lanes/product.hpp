@@ -192,7 +192,9 @@ FASTFUSE_INLINE void average_votes(const Columns<T>& votes, std::int64_t first, 
 
 // One rater's sums over the votes for the less likely mark, in lanes. The sums over the likelier mark follow
 // from these, Σ w and Σ (1 − w).
-template <class T, int bytes> struct RaterSums { Lanes<T, bytes> one, zero; };
+template <class T, int bytes> struct RaterSums {
+    Lanes<T, bytes> one, zero;
+};
 
 // Adds Σ w v and Σ (1 − w) v over a chunk, v a rater's vote for the less likely mark.
 //

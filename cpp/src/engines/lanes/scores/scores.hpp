@@ -19,7 +19,9 @@
 namespace fastfuse::kernels {
 
 // What a mark, and no mark, adds to a score.
-template <class T> struct Slope { T yes, no; };
+template <class T> struct Slope {
+    T yes, no;
+};
 
 // Of truth 0, and of truth 1.
 template <class T> struct ScoreTables {
