@@ -26,6 +26,7 @@ from fastfuse.images import checks, reading
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
+from ..memory import most_memory
 from .segmentations import dicom_seg, seg_nrrd
 
 SLOWEST_S = 20.0  # on a machine that does other work too
@@ -247,19 +248,6 @@ def little_memory() -> Iterator[None]:
         checks.available = before
 
 
-def grown_bytes() -> int:
-    """Return the most memory that this process has had."""
-    # On Linux ru_maxrss is that of the process which began this one, too, and hides what grows.
-    with suppress(OSError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
-
-
 class Fuzzer:
     """Reads mutants of one corpus.
 
@@ -273,7 +261,7 @@ class Fuzzer:
         self.folder = folder
         self.names = corpus(folder)
         self.sound = {name: (folder / name).read_bytes() for name in self.names}
-        self.start = grown_bytes()
+        self.start = most_memory()
         self.tried = self.refused = 0
 
     def one(self, rng: random.Random) -> None:
@@ -292,7 +280,7 @@ class Fuzzer:
         path.write_bytes(content)
         self.tried += 1
         self.refused += check_reading(path, wanted)
-        assert grown_bytes() - self.start < MOST_BYTES, f"{name} took {grown_bytes() - self.start} bytes"
+        assert most_memory() - self.start < MOST_BYTES, f"{name} took {most_memory() - self.start} bytes"
         path.write_bytes(self.sound[name])
 
 

@@ -47,7 +47,7 @@ def test_missing_mean_is_of_voxels_not_of_votes() -> None:
 @every_variant
 def test_rater_without_votes_is_left_out(variant: dict[str, Any], prior: Any, init: Any) -> None:
     votes = votes_for(variant, 1)
-    options = {"prior": prior, "init": init, "mrf": 0.3, "max_iter": 10, **variant}
+    options = {"prior": prior, "init": init, "mrf": 0.3, "max_iter": 20, **variant}
     without = fuse(votes, **options)
     silent = np.insert(votes, 2, NAN, axis=0)
     found = fuse(silent, performance_prior=(1, 1), **options)
@@ -57,7 +57,7 @@ def test_rater_without_votes_is_left_out(variant: dict[str, Any], prior: Any, in
         setattr(found, field, np.delete(getattr(found, field), 2))
     assert_equal(found, without)
     np.testing.assert_array_equal(found.n_read, without.n_read)
-    assert np.isnan(fuse(silent, performance_prior=(3, 2), **{**options, "max_iter": 2}).sensitivity[2])
+    assert np.isnan(fuse(silent, performance_prior=(3, 2), **options).sensitivity[2])
 
 
 @pytest.mark.parametrize("init", ["vote", 0.8])
@@ -68,7 +68,7 @@ def test_voxels_without_votes_are_as_if_masked(variant: dict[str, Any], prior: A
     unread = np.isnan(votes).all(axis=0)
     assert unread.sum() > 1
     prior = np.random.default_rng(0).uniform(0.1, 0.4, unread.size) if prior == "map" else prior
-    options = {"prior": prior, "init": init, "max_iter": 10, **variant}
+    options = {"prior": prior, "init": init, "max_iter": 20, **variant}
     found, masked = fuse(votes, **options), fuse(votes, mask=~unread, **options)
     expected = prior[unread] if isinstance(prior, np.ndarray) else found.prior
     np.testing.assert_allclose(found.probability[unread], expected, rtol=1e-14)

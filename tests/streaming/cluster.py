@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastfuse
+
+from ..memory import most_memory
 
 SIDE, CHUNK = 512, 64
 
@@ -46,12 +47,6 @@ def written(folder: str) -> list[Any]:
     return [zarr.open_array(f"{folder}/{i}.zarr", mode="r") for i in range(7)]
 
 
-def most_memory() -> int:
-    """Return the most that this process has held, in KiB: ``ru_maxrss`` is that of the process which began it, too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 def main(folder: str) -> None:
     """Fuse, and print what it took."""
     import zarr
@@ -66,7 +61,7 @@ def main(folder: str) -> None:
         executor = Counted(client)
         fused = fastfuse.staple(arrays, executor=executor, out=out)
         print("tasks", executor.tasks)
-        print("MiB", most_memory() / 1024)
+        print("MiB", most_memory() / 2**20)
     print("chunks", "x".join(map(str, fused.probability.chunks)))
     expected = fastfuse.staple([array[:] for array in arrays])
     print("same", expected.probability.tobytes() == out[:].tobytes())

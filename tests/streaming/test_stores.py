@@ -232,8 +232,9 @@ def test_no_more_tasks_after_an_error() -> None:
 def test_two_workers_of_dask(tmp_path: Path) -> None:
     """512³ voxels of 7 raters in chunks of 64³: few tasks, little memory where they are handed out."""
     pytest.importorskip("distributed", reason="needs distributed: pip install fastfuse[distributed]")
-    run = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("cluster.py")), str(tmp_path)]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=1200)
+    run = [sys.executable, "-W", "ignore", "-m", "tests.streaming.cluster", str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(run, cwd=root, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     found = dict(line.split() for line in done.stdout.splitlines())

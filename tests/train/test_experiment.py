@@ -32,6 +32,7 @@ from .common import CHECKPOINTS, Told, command, options
 from .conftest import DRAWING
 
 KILLED = ("staple", "dilated-staple")  # methods of the run that is killed in the second one's training
+TITLES = ("| STAPLE |", "| Dilated STAPLE |")  # of their rows
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,12 @@ def test_killed_and_resumed(cohort: Path, run: Path, tmp_path: Path, waits_for: 
     for name in ("table1.csv", "metrics.csv"):
         kept, whole = ((folder / name).read_text().splitlines() for folder in (tmp_path / "r", run))
         assert kept == [whole[0], *(line for line in whole[1:] if line.split(",")[0] in KILLED)]
+    rows = [
+        [line for line in (folder / "table1.md").read_text().splitlines() if line.startswith(TITLES)]
+        for folder in (tmp_path / "r", run)
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) >= len(KILLED)
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")  # these networks mark nothing

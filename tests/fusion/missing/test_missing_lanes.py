@@ -212,7 +212,7 @@ def test_bad_prior_is_named_where_votes_are_missing(everybody: bool) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("holes", HOLES)
 def test_same_bits_for_every_number_of_threads(method: str, m_step: str, holes: str) -> None:
-    votes = with_holes(dense(5, 80_000), holes)
+    votes = with_holes(dense(5, 200_000), holes)
     one = fuse(votes, method, "lanes", m_step=m_step, missing="nan", threads=1)
     for threads in (2, 3):
         other = fuse(votes, method, "lanes", m_step=m_step, missing="nan", threads=threads)

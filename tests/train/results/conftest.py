@@ -23,7 +23,7 @@ def finished(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_run(cohort, out)
         keep_scores(out)
 
-    return made_once(tmp_path_factory, "finished", make)
+    return made_once(tmp_path_factory, "finished-run", make)
 
 
 @pytest.fixture(scope="package")

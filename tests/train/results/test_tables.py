@@ -226,7 +226,7 @@ def test_other_options_are_named(finished: Path, seeds: Path, tmp_path: Path) ->
 def test_runs_that_do_not_compare(finished: Path, seeds: Path, tmp_path: Path) -> None:
     other = shutil.copytree(finished, tmp_path / "other")
     both = [finished, other]
-    with pytest.raises(FastfuseError, match=r"and .*other are two runs of STAPLE with seed 0: give one"):
+    with pytest.raises(FastfuseError, match=r"run and .*other are two runs of STAPLE with seed 0: give one"):
         make_tables(both, tmp_path / "t")
     change(other, "consensus", prior=0.5)
     with pytest.raises(FastfuseError, match=r"do not compare: consensus\.prior is 'mean' and 0\.5"):

@@ -47,7 +47,7 @@ template <class W> class FieldByLanes : public LanesEngine {
         double logit_prior;
         double empty_log_odds;        // Σ_i log a_i1 − log a_i0 where all votes are 0
         double empty_log_zero;        // Σ_i log a_i0 there
-        std::vector<double> log_odds; // of each binary pattern; empty if `terms` is
+        std::vector<double> log_odds; // of each binary pattern; filled only where sums go by terms
     };
     // One thread's.
     template <class T> struct Scratch {
