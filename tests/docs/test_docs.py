@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,29 @@ DOCS = ROOT / "python" / "docs"
 GENERATED = ("api", "auto_examples", "pages")
 
 
+# Without its code it takes a quarter of the time. What stands in the pages is run by test_code, in one process.
+AS_WRITTEN = (
+    "nb_execution_mode=off",
+    "plot_gallery=0",
+    "plot_formats=",
+    "suppress_warnings=config.cache,image.not_readable,myst-nb.lexer",  # of what code would have told or drawn
+)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the documentation, built once of a copy of what it reads."""
+    """Return the documentation, built once of a copy of what it reads, without what its code shows."""
+    return made_of(tmp_path_factory, "documentation", *AS_WRITTEN)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the documentation as it is published, its code run."""
+    return made_of(tmp_path_factory, "documentation-run")
+
+
+def made_of(factory: pytest.TempPathFactory, name: str, *settings: str) -> Path:
+    """Return the pages, or skip where what builds them is missing."""
     for needed in (
         "sphinx",
         "pydata_sphinx_theme",
@@ -36,10 +58,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "SimpleITK",
     ):
         pytest.importorskip(needed, reason="documentation is built with the extra docs", exc_type=ImportError)
-    return made_once(tmp_path_factory, "documentation", build) / "html"
+    return made_once(factory, name, functools.partial(build, settings=settings)) / "html"
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, settings: Sequence[str]) -> None:
     """Build the documentation in a folder."""
     shutil.copytree(DOCS, folder / "python" / "docs", ignore=shutil.ignore_patterns(*GENERATED))
     for name in (
@@ -61,6 +83,7 @@ def build(folder: Path) -> None:
             "-W",
             "--keep-going",
             "-q",
+            *(word for setting in settings for word in ("-D", setting)),
             folder / "python" / "docs",
             folder / "html",
         ],
@@ -98,18 +121,20 @@ def test_pages_of_adapters(built: Path) -> None:
         assert "to_hydra_config" not in page
 
 
-def test_pages_show_what_their_code_printed(built: Path) -> None:
-    assert "labels that differ, of 128000 voxels" in text_of(built / "from" / "simpleitk.html")
-    assert "voxels that differ: 0 of 7680" in text_of(built / "from" / "nnunet.html")
-    assert re.search(r"items wrong: +\{", text_of(built / "from" / "r_stapler.html"))
-    assert re.search(r"consensus +Dice 0\.\d{3}", text_of(built / "start.html"))
+@pytest.mark.slow
+def test_pages_show_what_their_code_printed(run: Path) -> None:
+    assert "labels that differ, of 128000 voxels" in text_of(run / "from" / "simpleitk.html")
+    assert "voxels that differ: 0 of 7680" in text_of(run / "from" / "nnunet.html")
+    assert re.search(r"items wrong: +\{", text_of(run / "from" / "r_stapler.html"))
+    assert re.search(r"consensus +Dice 0\.\d{3}", text_of(run / "start.html"))
 
 
-def test_the_gallery_has_ten_pictures(built: Path) -> None:
+@pytest.mark.slow
+def test_the_gallery_has_ten_pictures(run: Path) -> None:
     examples = sorted((DOCS / "gallery").glob("plot_*.py"))
     assert len(examples) == 10
     for example in examples:
-        page = (built / "auto_examples" / f"{example.stem}.html").read_text(encoding="utf-8")
+        page = (run / "auto_examples" / f"{example.stem}.html").read_text(encoding="utf-8")
         assert re.search(rf"sphx_glr_{example.stem}_\d+\.png", page), example.stem
 
 
@@ -128,10 +153,11 @@ def test_no_formula_is_left_as_it_is_typed(built: Path) -> None:
     assert not re.search(r"\$|\\[a-z]+", article)
 
 
-def test_pictures_have_texts(built: Path) -> None:
+@pytest.mark.slow
+def test_pictures_have_texts(run: Path) -> None:
     """But thumbnails, which stand above their titles."""
     seen = 0
-    for page in built.rglob("*.html"):
+    for page in run.rglob("*.html"):
         article = page.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
         for picture in re.findall(r"<img\b[^>]*>", article):
             said = re.search(r'\balt="([^"]*)"', picture)
@@ -165,6 +191,15 @@ def test_every_option_of_every_command_is_documented(built: Path) -> None:
 
 
 def test_links_between_pages_lead_to_what_they_name(built: Path) -> None:
+    links_lead_to_what_they_name(built)
+
+
+@pytest.mark.slow
+def test_links_of_the_published_pages_lead_to_what_they_name(run: Path) -> None:
+    links_lead_to_what_they_name(run)
+
+
+def links_lead_to_what_they_name(built: Path) -> None:
     """To a page that is there, and to a part of it that has this name."""
     pages = {path: path.read_text(encoding="utf-8") for path in built.rglob("*.html")}
     names = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
