@@ -15,11 +15,11 @@ PAGES = sorted(
     path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if CELL.search(path.read_text("utf-8"))
 )
 EXAMPLES = sorted(path.name for path in (DOCS / "gallery").glob("plot_*.py"))
-SECONDS = (
+SECONDS = (  # tests/native and tests/cohort run the same calls
     "native.md",
     "plot_07_intervals.py",
     "plot_10_cohort.py",
-)  # tests/native and tests/cohort run the same calls
+)
 PRINTED = {
     "from/nnunet.md": r"voxels that differ: 0 of 7680",
     "from/r_stapler.md": r"items wrong: +\{",

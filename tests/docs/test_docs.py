@@ -1,4 +1,4 @@
-"""The documentation is built without a warning: its links lead somewhere, and all code in it runs."""
+"""The documentation is built without a warning, and its links lead somewhere; test_code runs the code in it."""
 
 from __future__ import annotations
 
