@@ -185,8 +185,8 @@ HeldEstimate estimate_of_parts(const py::tuple& parts) {
     return made;
 }
 
-HeldEstimate estimate(const HeldVotes& held, const LabelOptions& common, const std::string& model,
-                      const std::string& m_step) {
+HeldEstimate estimate_held(const HeldVotes& held, const LabelOptions& common, const std::string& model,
+                           const std::string& m_step) {
     HeldEstimate made;
     made.options.common = common;
     made.options.model = value_of<SoftModel>("model", model);
@@ -266,7 +266,8 @@ void bind_soft_labels(py::module_& m) {
             py::return_value_policy::reference_internal);
     m.def("survey_soft", &survey, "votes"_a, py::kw_only(), "threads"_a = 0);
     m.def("count_terms", &terms, "votes"_a, "truncations"_a, py::kw_only(), "threads"_a = 0);
-    m.def("estimate_soft", &estimate, "votes"_a, py::kw_only(), "options"_a, "model"_a, "m_step"_a = "paper");
+    m.def("estimate_soft", &estimate_held, "votes"_a, py::kw_only(), "options"_a, "model"_a,
+          "m_step"_a = "paper");
     m.def("write_soft_label", &put_label, "votes"_a, "estimate"_a, "out"_a, "labels"_a, py::kw_only(),
           "rank"_a = 0, "undecided"_a = py::none());
     m.def("write_soft_ranked", &put_ranked, "votes"_a, "estimate"_a, "out"_a, py::kw_only(), "rank"_a = 0);

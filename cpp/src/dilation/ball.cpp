@@ -11,7 +11,7 @@ double enlarged_mm(const Ball& ball) { return ball.radius_mm * (1 + radius_toler
 
 } // namespace
 
-double squared_mm(const Place& step, const std::array<double, 3>& spacing_mm) {
+double squared_mm(const Coordinates& step, const std::array<double, 3>& spacing_mm) {
     std::array<double, 3> term;
     for (std::size_t axis = 0; axis < 3; ++axis) {
         const double mm = static_cast<double>(step[axis]) * spacing_mm[axis];
@@ -23,8 +23,8 @@ double squared_mm(const Place& step, const std::array<double, 3>& spacing_mm) {
 
 double squared_radius_mm(const Ball& ball) { return enlarged_mm(ball) * enlarged_mm(ball); }
 
-Place reach_of(const Ball& ball, const std::array<std::int64_t, 3>& extent) {
-    Place reach;
+Coordinates reach_of(const Ball& ball, const std::array<std::int64_t, 3>& extent) {
+    Coordinates reach;
     for (std::size_t axis = 0; axis < 3; ++axis)
         reach[axis] = static_cast<std::int64_t>(
             std::min(enlarged_mm(ball) / ball.spacing_mm[axis], static_cast<double>(extent[axis] - 1)));

@@ -18,16 +18,20 @@ bool claim(std::int64_t voxel, std::uint32_t lesion, const Field& field,
 }
 
 struct Offset {
-    Place step;
+    Coordinates step;
     std::int64_t voxels; // the step as a difference of indices
     double squared_mm;
 };
 
-Place plus(const Place& a, const Place& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
-Place minus(const Place& a, const Place& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
+Coordinates plus(const Coordinates& a, const Coordinates& b) {
+    return {a[0] + b[0], a[1] + b[1], a[2] + b[2]};
+}
+Coordinates minus(const Coordinates& a, const Coordinates& b) {
+    return {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
+}
 
 // All steps within the ball except the one to itself, the shortest first.
-std::vector<Offset> offsets_of(const Ball& ball, const Place& reach, const Field& field) {
+std::vector<Offset> offsets_of(const Ball& ball, const Coordinates& reach, const Field& field) {
     const double squared_radius = squared_radius_mm(ball);
     std::vector<Offset> offsets;
     for (std::int64_t a = -reach[0]; a <= reach[0]; ++a)
@@ -86,7 +90,7 @@ std::vector<std::int64_t> dilate_by_cross(const std::vector<std::int64_t>& marke
 
 std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked, const Ball& ball,
                                          const Grid& grid, const Field& field, const Worker& worker) {
-    const Place reach = reach_of(ball, grid.extent);
+    const Coordinates reach = reach_of(ball, grid.extent);
     const std::vector<Offset> offsets = offsets_of(ball, reach, field);
     // With a single lesion it does not matter from which voxel a candidate is reached.
     const bool separate = !marked.empty() && field.lesion(marked.back()) > 1;
@@ -96,7 +100,7 @@ std::vector<std::int64_t> dilate_by_ball(const std::vector<std::int64_t>& marked
     for (auto shell = offsets.begin(); shell != offsets.end();) {
         const auto end = separate ? end_of_shell(shell, offsets.end()) : offsets.end();
         for (const std::int64_t voxel : surface) { // sorted by lesion: the lower number comes first
-            const Place at = field.place(voxel);
+            const Coordinates at = field.place(voxel);
             const std::uint32_t lesion = field.lesion(voxel);
             const bool far_from_border = field.contains(minus(at, reach)) && field.contains(plus(at, reach));
             for (auto offset = shell; offset != end; ++offset)

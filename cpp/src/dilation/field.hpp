@@ -19,7 +19,7 @@ enum class State : std::uint32_t {
     ring,
 };
 
-using Place = std::array<std::int64_t, 3>;
+using Coordinates = std::array<std::int64_t, 3>;
 
 class Field {
   public:
@@ -37,14 +37,14 @@ class Field {
         return notes_.note(voxel) == (lesion << 3 | static_cast<std::uint32_t>(state));
     }
 
-    Place place(std::int64_t voxel) const {
+    Coordinates place(std::int64_t voxel) const {
         const auto [slow, middle, fast] = grid_.extent;
         return {voxel / (middle * fast), voxel / fast % middle, voxel % fast};
     }
-    std::int64_t voxel(const Place& at) const {
+    std::int64_t voxel(const Coordinates& at) const {
         return (at[0] * grid_.extent[1] + at[1]) * grid_.extent[2] + at[2];
     }
-    bool contains(const Place& at) const {
+    bool contains(const Coordinates& at) const {
         for (std::size_t axis = 0; axis < 3; ++axis)
             if (at[axis] < 0 || at[axis] >= grid_.extent[axis]) return false;
         return true;
@@ -52,13 +52,13 @@ class Field {
 
     // The voxel's index in the caller's order, in which ties are broken.
     std::int64_t rank(std::int64_t voxel) const {
-        const Place at = place(voxel);
+        const Coordinates at = place(voxel);
         return at[0] * grid_.rank_step[0] + at[1] * grid_.rank_step[1] + at[2] * grid_.rank_step[2];
     }
 
     // Visits the up to six voxels that share a face with this one.
     template <class Visit> void faces(std::int64_t voxel, const Visit& visit) const {
-        const Place at = place(voxel);
+        const Coordinates at = place(voxel);
         std::int64_t step = 1;
         for (std::size_t axis = 3; axis-- > 0; step *= grid_.extent[axis]) {
             if (at[axis] > 0) visit(voxel - step);
@@ -68,9 +68,9 @@ class Field {
 
     // Visits the up to 26 voxels that share a face, an edge or a corner with this one.
     template <class Visit> void neighbours(std::int64_t voxel, const Visit& visit) const {
-        const Place at = place(voxel);
+        const Coordinates at = place(voxel);
         for (std::int64_t k = 0; k < 27; ++k) {
-            const Place there{at[0] + k / 9 - 1, at[1] + k / 3 % 3 - 1, at[2] + k % 3 - 1};
+            const Coordinates there{at[0] + k / 9 - 1, at[1] + k / 3 % 3 - 1, at[2] + k % 3 - 1};
             if (k != 13 && contains(there)) visit(this->voxel(there));
         }
     }
@@ -89,7 +89,7 @@ class Sampler {
 
     double operator()(std::int64_t voxel) const {
         if (in_order_) return value_at(view_, view_.data + voxel * item_);
-        const Place at = field_.place(voxel);
+        const Coordinates at = field_.place(voxel);
         return value_at(view_, view_.data + at[0] * view_.strides[0] + at[1] * view_.strides[1] +
                                    at[2] * view_.strides[2]);
     }

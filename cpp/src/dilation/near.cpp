@@ -24,7 +24,7 @@ template <class T> std::array<T, 3> three_axes(const std::vector<T>& of, T lacki
 
 void find_near(const View& mask, const std::vector<std::int64_t>& shape, double radius_mm,
                const std::vector<double>& spacing_mm, bool* near, const Team& team) {
-    const Place extent = three_axes<std::int64_t>(shape, 1);
+    const Coordinates extent = three_axes<std::int64_t>(shape, 1);
     const Ball ball{radius_mm, three_axes(spacing_mm, 1.0)};
     const Widening widening(marked_voxels(mask, shape, false, team), extent, Reach::of_ball(ball, extent));
     const std::int64_t voxels = extent[0] * extent[1] * extent[2];

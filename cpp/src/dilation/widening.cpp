@@ -25,7 +25,7 @@ void mark(bool* from, std::int64_t n) {
 
 } // namespace
 
-Reach Reach::of_ball(const Ball& ball, const Place& extent) {
+Reach Reach::of_ball(const Ball& ball, const Coordinates& extent) {
     Reach reach(reach_of(ball, extent));
     const double squared_radius = squared_radius_mm(ball);
     for (std::int64_t a = 0; a <= reach.most_[0]; ++a)
@@ -38,8 +38,8 @@ Reach Reach::of_ball(const Ball& ball, const Place& extent) {
     return reach;
 }
 
-Reach Reach::of_cross(int steps, const Place& extent) {
-    Place most;
+Reach Reach::of_cross(int steps, const Coordinates& extent) {
+    Coordinates most;
     for (std::size_t axis = 0; axis < 3; ++axis)
         most[axis] = std::min<std::int64_t>(steps, extent[axis] - 1);
     Reach reach(most);
@@ -49,7 +49,7 @@ Reach Reach::of_cross(int steps, const Place& extent) {
     return reach;
 }
 
-Widening::Widening(const std::vector<std::int64_t>& marked, const Place& extent, Reach reach)
+Widening::Widening(const std::vector<std::int64_t>& marked, const Coordinates& extent, Reach reach)
     : extent_(extent), reach_(std::move(reach)), planes_(static_cast<std::size_t>(extent[0])) {
     for (const std::int64_t voxel : marked) {
         const std::int64_t row = voxel / extent[2], at = voxel % extent[2];

@@ -13,27 +13,27 @@ namespace fastfuse {
 // What is laid around every marked voxel. All are symmetric about it.
 class Reach {
   public:
-    static Reach of_ball(const Ball& ball, const Place& extent);
+    static Reach of_ball(const Ball& ball, const Coordinates& extent);
     // What so many dilations with the 6-connected cross reach: |a| + |b| + |c| ≤ steps.
-    static Reach of_cross(int steps, const Place& extent);
+    static Reach of_cross(int steps, const Coordinates& extent);
 
     // In voxels along each axis, at most the volume's extent.
-    const Place& most() const { return most_; }
+    const Coordinates& most() const { return most_; }
     // Along the last axis, at this distance from its middle along the first two; −1: it does not reach there.
     std::int64_t half_width(std::int64_t a, std::int64_t b) const {
         return half_width_[static_cast<std::size_t>(a * (most_[1] + 1) + b)];
     }
 
   private:
-    explicit Reach(const Place& most) : most_(most) {}
-    Place most_;
+    explicit Reach(const Coordinates& most) : most_(most) {}
+    Coordinates most_;
     std::vector<std::int64_t> half_width_;
 };
 
 class Widening {
   public:
     // `marked`: in memory order.
-    Widening(const std::vector<std::int64_t>& marked, const Place& extent, Reach reach);
+    Widening(const std::vector<std::int64_t>& marked, const Coordinates& extent, Reach reach);
 
     // Sets what is reached in one plane of the last two axes; all of it is clear before. False if the worker
     // is stopped.
@@ -55,7 +55,7 @@ class Widening {
     void widen(const Run& run, std::int64_t away, const std::vector<char>& is_full, bool* plane) const;
     bool find_full(const bool* plane, std::vector<char>& is_full) const;
 
-    Place extent_;
+    Coordinates extent_;
     Reach reach_;
     std::vector<Plane> planes_;
 };
