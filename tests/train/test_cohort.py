@@ -331,14 +331,6 @@ def test_existing_cohort_is_kept(made: demo_cohort.CohortResult, tmp_path: Path)
         demo_cohort.make_cohort(tmp_path, overwrite=True)
 
 
-def test_same_bytes_every_time(made: demo_cohort.CohortResult) -> None:
-    paths = [path for path in made.directory.rglob("*") if path.is_file()]
-    before = {path: path.read_bytes() for path in paths}
-    demo_cohort.make_cohort(made.directory, per_center=1, spacing_mm=COARSE_MM, overwrite=True)
-    assert {path: path.read_bytes() for path in made.directory.rglob("*") if path.is_file()} == before
-    assert gzip.decompress(before[made.directory / "truth" / "Patient_01.nii.gz"])
-
-
 def test_interrupted_cohort_leaves_no_file(tmp_path: Path) -> None:
     def stop(what: str) -> None:
         if what.startswith("painting Patient_02"):
@@ -363,11 +355,19 @@ def test_bad_use_of_the_demo(tmp_path: Path, words: list[str], message: str) -> 
     assert message in done.stderr
 
 
-def test_command_makes_a_cohort(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_command_makes_the_same_bytes(
+    made: demo_cohort.CohortResult,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """In place of the demo's own files, of which one is another."""
+    cohort = shutil.copytree(made.directory, tmp_path / "cohort")
+    paths = [path.relative_to(cohort) for path in cohort.rglob("*") if path.is_file()]
+    edited = find_cases(cohort)[0].masks[0]
+    edited.write_bytes(b"edited")
     monkeypatch.setattr(demo_cohort, "make_cohort", partial(demo_cohort.make_cohort, per_center=1))
-    words = ["fastfuse", "demo", "--cohort", str(tmp_path / "cohort"), "--spacing-mm", str(COARSE_MM)]
+    words = ["fastfuse", "demo", "--cohort", str(cohort), "--spacing-mm", str(COARSE_MM), "--overwrite"]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as left:
         cli.main()
@@ -375,7 +375,11 @@ def test_command_makes_a_cohort(
     printed = capsys.readouterr().out
     assert "3 cases" in printed
     assert "misses small lesions" in printed
-    assert len(find_cases(tmp_path / "cohort")) == 3
+    assert len(find_cases(cohort)) == 3
+    assert sorted(path.relative_to(cohort) for path in cohort.rglob("*") if path.is_file()) == sorted(paths)
+    for path in paths:
+        assert (cohort / path).read_bytes() == (made.directory / path).read_bytes(), path
+    assert gzip.decompress((cohort / "truth" / "Patient_01.nii.gz").read_bytes())
 
 
 @pytest.mark.skipif("FASTFUSE_COHORT" not in os.environ, reason="FASTFUSE_COHORT names no cohort")

@@ -135,7 +135,7 @@ def test_check_notes_mixed_sizes(mixed: Path, tmp_path: Path) -> None:
 
 
 LEARNS = [
-    "methods=soft-staple", "network.width=4", "training.epochs=12", "training.steps=6",
+    "methods=soft-staple", "network.width=4", "training.epochs=8", "training.steps=6",
     "training.learning_rate=5e-3", "training.clip=0.5", "evaluation.cut=0.2",
 ]  # fmt: skip
 

@@ -85,7 +85,10 @@ def recorded(path: PathLike) -> str:
 
 def shown(path: Path | str) -> str:
     """Return a path for messages, with control characters and undecodable bytes escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+    text = str(path)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def remark_on(path: Path, doubts: Iterable[str]) -> str | None:

@@ -31,7 +31,7 @@ def place_of(workers: Workers, precision: str, jobs: int, threads: int) -> dict[
         "jobs": jobs,
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": versions(),
+        "versions": dict(versions()),
         "code": code_hash(),
     }
 
@@ -48,6 +48,7 @@ def device_name(device: torch.device) -> str:
     return named[0] if named else platform.processor() or platform.machine()
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of the packages that results depend on, where they are installed."""
     found = {}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,6 +42,7 @@ pytestmark = pytest.mark.usefixtures("no_figures")
 CPU = Workers(torch.device("cpu"))
 TWO = "methods=staple,dilated-staple"
 SET = (TWO, "training.epochs=100000", "training.precision=auto", CHECKPOINTS)
+INTERRUPTED = "error: interrupted; the same command with --resume goes on in"
 ENDLESS = [*(word for one in SET for word in ("--set", one)), "--jobs", "2"]
 
 
@@ -148,7 +149,7 @@ def training(cohort: Path, tmp_path: Path) -> Any:
 @pytest.mark.parametrize(
     ("sent", "code", "message"),
     [
-        (signal.SIGINT, 130, "error: interrupted; the same command with --resume goes on in"),
+        pytest.param(signal.SIGINT, 130, INTERRUPTED, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, "", marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, -9, "", marks=pytest.mark.slow),
     ],
@@ -174,32 +175,78 @@ def test_all_end_with_the_first(
         assert not list((tmp_path / "r").glob(f"{PREFIX}*"))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="several trainings at once need POSIX")
-def test_a_killed_training_is_named(cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that this one begins for trainings."""
     children: list[subprocess.Popen[bytes]] = []
 
-    def kill() -> None:
-        deadline = time.monotonic() + 240
-        while len(list(tmp_path.glob("r/models/*/*/resume.pt"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        children[0].kill()
-
-    def begun(job: Job, begin: Callable[[Job], crew.Child] = crew._begun) -> crew.Child:
+    def kept(job: Job, begin: Callable[[Job], crew.Child] = crew._begun) -> crew.Child:
         child = begin(job)
         children.append(child.process)
         return child
 
-    monkeypatch.setattr(crew, "_begun", begun)
-    killer = threading.Thread(target=kill)
-    killer.start()
-    done = run_here(tmp_path, *command(cohort, tmp_path / "r", *ENDLESS)[3:])
-    killer.join()
+    monkeypatch.setattr(crew, "_begun", kept)
+    return children
+
+
+def run_until(cohort: Path, tmp_path: Path, begins: Sequence[str], then: Callable[[], None]) -> Any:
+    """Train two networks at once, and do something as soon as some files are there; return also when it was done."""
+    at: list[float] = []
+    over = threading.Event()
+
+    def wait() -> None:
+        deadline = time.monotonic() + 240
+        models = tmp_path / "r" / "models"
+        while not all((models / name).exists() for name in begins) and time.monotonic() < deadline:
+            if over.wait(0.05):
+                return
+        at.append(time.monotonic())
+        then()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    try:
+        return run_here(tmp_path, *command(cohort, tmp_path / "r", *ENDLESS)[3:]), at[0]
+    finally:
+        over.set()
+        waiting.join()
+
+
+CHECKPOINTS_OF_BOTH = [f"{method}/fold_1/resume.pt" for method in ("staple", "dilated-staple")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="several trainings at once need POSIX")
+def test_interrupted_beside_another(
+    cohort: Path, tmp_path: Path, begun: list[subprocess.Popen[bytes]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C that reaches the first process alone ends all, and leaves their checkpoints."""
+    done, at = run_until(cohort, tmp_path, CHECKPOINTS_OF_BOTH, lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert time.monotonic() - at < 5  # a second on a machine with nothing else to do
+    assert len(begun) == 2
+    assert all(child.poll() is not None for child in begun)
+    assert done.returncode == 130
+    assert INTERRUPTED in done.stderr
+    assert "Traceback" not in done.stderr + capfd.readouterr().err
+    for path in CHECKPOINTS_OF_BOTH:
+        assert len(checkpoint.load(tmp_path / "r" / "models" / path)["history"]) >= 1
+    assert not list((tmp_path / "r").glob(f"{PREFIX}*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="several trainings at once need POSIX")
+@pytest.mark.parametrize(
+    "begins", [["staple/fold_1"], pytest.param(CHECKPOINTS_OF_BOTH, marks=pytest.mark.slow)]
+)
+def test_a_killed_training_is_named(
+    cohort: Path, tmp_path: Path, begun: list[subprocess.Popen[bytes]], begins: list[str]
+) -> None:
+    """At its begin, or among its epochs; the other one ends, too."""
+    done, _ = run_until(cohort, tmp_path, begins, lambda: begun[0].kill())
     assert done.returncode == 2
     words = "staple, fold 1, was killed by signal 9; if memory was short, train fewer at once (--jobs 1)"
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(children) == 2
-    assert all(child.poll() is not None for child in children)
+    assert len(begun) == 2
+    assert all(child.poll() is not None for child in begun)
 
 
 def test_arrays_are_shared(tmp_path: Path) -> None:
@@ -274,17 +321,19 @@ def test_memory_is_kept_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
 def test_kept_memory_is_not_faulted_in_again() -> None:
     script = (
-        "import resource, torch\n"
-        "def step(): return [torch.ones(1 << 20) for _ in range(8)]\n"
+        "import resource\n"
+        "{}\n"
+        "def step(): return [{} for _ in range(8)]\n"
         "for _ in range(3): step()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "for _ in range(5): step()\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
     )
     kept = {**crew._KEEPING_MEMORY, **os.environ}
+    arrays, texts = ("import torch", "torch.ones(1 << 20)"), ("", "b'x' * (1 << 22)")  # 4 MiB each
     counts = [
-        int(subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True).stdout)
-        for env in (kept, dict(os.environ))
+        int(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True).stdout)
+        for code, env in ((script.format(*arrays), kept), (script.format(*texts), dict(os.environ)))
     ]
     if not counts[1]:
         pytest.skip("this kernel counts no page faults")
@@ -309,13 +358,10 @@ def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
         "import os\n"
         "import torch\n"
         "from tests.train.learning.nets import Small\n"
-        "class Late(Small):\n"
-        "    def forward(self, slices):\n"
-        f"        if os.getpid() != {os.getpid()}:\n"
-        "            raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
-        "        return super().forward(slices)\n"
         "def net(in_channels, width, depth):\n"
-        "    return Late(in_channels)\n"
+        f"    if os.getpid() != {os.getpid()}:\n"
+        "        raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
+        "    return Small(in_channels)\n"
     )
     chosen = options(TWO, "network.model=theirs:net")
     with (

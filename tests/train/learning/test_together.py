@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import distributed
-from torch.distributed import run as torchrun
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from fastfuse import FastfuseError
 from fastfuse.train import fit
@@ -40,10 +41,13 @@ def test_two_processes_are_one(
     """After 12 steps of batches of 5, of which one process has 3 slices and the other 2."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    multiprocessing.set_forkserver_preload([learn.__module__, "torch._dynamo"])  # once, and not in each
+    pair = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=2, start_method="forkserver", max_restarts=0, run_id="pair",
+        rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+    )  # fmt: skip
     with handlers_kept():
-        torchrun.main(
-            ["--standalone", "--nproc-per-node", "2", "-m", "tests.train.learning.together", str(tmp_path), dice, str(clip)]
-        )  # fmt: skip
+        elastic_launch(pair, learn)(tmp_path, dice, clip)
     learn(tmp_path, dice, clip)
     first, second, alone = (torch.load(tmp_path / f"{name}.pt") for name in ("2_0", "2_1", "1_0"))
     for loss, other in zip(first["losses"], alone["losses"], strict=True):

@@ -1,8 +1,7 @@
-"""Trains a small network for 12 steps, in one process or in several of torchrun: ``together.py OUT DICE CLIP``."""
+"""Trains a small network for 12 steps, in one process or in several as torchrun begins them."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +34,3 @@ def learn(out: Path, dice: str, clip: float) -> None:
         )
         kept = {"network": network.state_dict(), "losses": [(e.loss, e.validation) for e in history]}
         torch.save(kept, out / f"{workers.count}_{workers.rank}.pt")
-
-
-if __name__ == "__main__":
-    learn(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fastfuse.train.finished import open_runs
 from fastfuse.train.narrator import Narrator
 from fastfuse.train.scoring import score
 
+from ...command import run_here
 from ...shared import made_once
 from .made import make_run
 
@@ -36,6 +38,20 @@ def seeds(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         keep_scores(out)
 
     return made_once(tmp_path_factory, "seeds", make)
+
+
+@pytest.fixture(scope="package")
+def tabled(seeds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables, figures and, with jinja2, report that ``fastfuse table`` makes of two seeds, and what it prints."""
+    report = ("--report", "r.html") if find_spec("jinja2") else ()
+
+    def make(out: Path) -> None:
+        out.mkdir()
+        done = run_here(out, "table", str(seeds), "--out", "tables", *report)
+        assert done.returncode == 0, done.stderr
+        (out / "said.txt").write_text(" ".join(done.stdout.split()))
+
+    return made_once(tmp_path_factory, "tabled", make)
 
 
 def keep_scores(run: Path) -> None:

@@ -49,24 +49,22 @@ def test_a_file_of_each_name(seeds: Path, tmp_path: Path, name: str) -> None:
         assert content(folder) == before
 
 
-def test_a_table_that_was_edited(seeds: Path, tmp_path: Path) -> None:
+def test_a_table_that_was_edited(seeds: Path, tabled: Path, tmp_path: Path) -> None:
     """Ours are made again without a word; one with the user's notes is not, unless they say so."""
-    run = shutil.copytree(seeds, tmp_path / "run")
-    make_tables([run])
-    first = content(run)
-    make_tables([run])
-    assert content(run) == first
+    out, first = shutil.copytree(tabled / "tables", tmp_path / "out"), content(tabled / "tables")
+    make_tables([seeds], out)
+    assert content(out) == first
     drawn = {name: kept for name, kept in first.items() if name.startswith("figures/")}
     assert len(drawn) == 6
-    with (run / "table1.md").open("a") as file:
+    with (out / "table1.md").open("a") as file:
         file.write("My notes.\n")
-    noted = (run / "table1.md").read_bytes()
+    noted = (out / "table1.md").read_bytes()
     with pytest.raises(OutputError, match=r"table1\.md: exists and is not"):
-        make_tables([run])
-    assert (run / "table1.md").read_bytes() == noted
+        make_tables([seeds], out)
+    assert (out / "table1.md").read_bytes() == noted
     with mock.patch("fastfuse.train.conclude._figures", return_value=drawn):
-        make_tables([run], overwrite=True)
-    assert content(run) == first
+        make_tables([seeds], out, overwrite=True)
+    assert content(out) == first
 
 
 def test_the_command(seeds: Path, tmp_path: Path) -> None:

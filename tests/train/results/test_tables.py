@@ -34,13 +34,7 @@ from ...command import run_here
 from .made import METHODS, empty, fail, folds_of, make_run, save, write
 
 DICE = (True, "dice")
-
-
-@pytest.fixture(autouse=True)
-def few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time, and have tests of their own."""
-    if request.node.name != "test_one_run":
-        monkeypatch.setattr("fastfuse.train.figures.draw_figures", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 def rows_in(path: Path) -> list[dict[str, str]]:
@@ -88,8 +82,6 @@ def test_one_run(finished: Path, tmp_path: Path) -> None:
         "brier",
         "ece",
     }
-    drawn = {path.stem for path in (out / "figures").iterdir()}
-    assert drawn == {"experts", "consensus", "training", "cases", "reliability", "differences"}
 
 
 def test_network_that_marks_nothing(
