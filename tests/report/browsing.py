@@ -88,6 +88,7 @@ class Tabs:
 
     browser: Any
     known: dict[str, tuple[Shown, str]] = field(default_factory=dict)
+    contexts: dict[str, Any] = field(default_factory=dict)
 
     def show(
         self,
@@ -101,7 +102,8 @@ class Tabs:
         """Yield a page of this size; it must say nothing, and ask for nothing but itself, up to the end of each test."""
         url = (folder / name).as_uri()
         # Where a test fails, what it leaves is not put back.
-        shown, first = self.known.pop(url, None) or self.fresh(folder, name, url)
+        shown, first = self.known.pop(url, None) or self.fresh(folder, url)
+        shown.page.bring_to_front()  # those behind are drawn once a second
         shown.page.emulate_media(color_scheme=theme)
         shown.page.set_viewport_size({"width": width, "height": height})
         shown.settle()
@@ -115,14 +117,32 @@ class Tabs:
         shown.has_asked_for_nothing_but(url)
         self.known[url] = shown, first
 
-    def fresh(self, folder: Path, name: str, url: str) -> tuple[Shown, str]:
+    def fresh(self, folder: Path, url: str) -> tuple[Shown, str]:
         """Return a page in a tab of its own, and its state."""
-        shown = listening(self.browser.new_context(viewport=SIZE, color_scheme="light"), folder)
+        shown = listening(self.context(), folder)
         shown.page.goto(url)
         if shown.page.locator("#viewer").count():
             shown.page.wait_for_selector(READY, timeout=20_000)
         shown.settle()
         return shown, shown.page.evaluate(STATE)
+
+    def opened(
+        self, folder: Path, name: str = "report.html", *, width: int = 1000, height: int = 900, **options: Any
+    ) -> Iterator[Shown]:
+        """Open a page for one test; at its end, it must have said nothing, and asked for nothing but itself."""
+        shown = listening(self.context(**options), folder)
+        shown.page.set_viewport_size({"width": width, "height": height})
+        shown.page.goto((folder / name).as_uri())
+        yield shown
+        shown.has_asked_for_nothing_but((folder / name).as_uri())
+        shown.page.close()
+
+    def context(self, **options: Any) -> Any:
+        """Return the one context of these options: a page in a new one starts processes, for twice the time."""
+        key = repr(sorted(options.items()))
+        if key not in self.contexts:
+            self.contexts[key] = self.browser.new_context(viewport=SIZE, color_scheme="light", **options)
+        return self.contexts[key]
 
 
 def listening(context: Any, folder: Path) -> Shown:
@@ -132,13 +152,3 @@ def listening(context: Any, folder: Path) -> Shown:
     shown.page.on("pageerror", lambda error: shown.said.append(str(error)))
     shown.page.on("request", lambda request: shown.asked.append(request.url))
     return shown
-
-
-def opened(browser: Any, folder: Path, name: str = "report.html", **options: Any) -> Iterator[Shown]:
-    """Open a page; when all is done, it must have said nothing, and asked for nothing but itself."""
-    context = browser.new_context(**{"viewport": SIZE, **options})
-    shown = listening(context, folder)
-    shown.page.goto((folder / name).as_uri())
-    yield shown
-    shown.has_asked_for_nothing_but((folder / name).as_uri())
-    context.close()

@@ -20,10 +20,10 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def tabs(browser: Any) -> Iterator[Tabs]:
-    """Pages of a module that stay open from test to test."""
+    """Pages that stay open from test to test."""
     found = Tabs(browser)
     yield found
-    for shown, _ in found.known.values():
-        shown.page.context.close()
+    for context in found.contexts.values():
+        context.close()

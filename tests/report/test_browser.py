@@ -13,7 +13,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from .browsing import MARKS, READY, Shown, Tabs, opened
+from ..shared import made_once
+from .browsing import MARKS, READY, Shown, Tabs
 from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -22,9 +23,11 @@ pytestmark = MARKS
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    here = tmp_path_factory.mktemp("report")
-    fused(here, method="staple", image=here / "flair.nii.gz")
-    return here
+    def make(here: Path) -> None:
+        here.mkdir()
+        fused(here, method="staple", image=here / "flair.nii.gz")
+
+    return made_once(tmp_path_factory, "page-of-masks", make)
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_the_wheel_and_a_click(shown: Shown) -> None:
     assert shown.text("#where") != where
 
 
-def test_everything_is_reached_by_tab(browser: Any, folder: Path) -> None:
+def test_everything_is_reached_by_tab(tabs: Tabs, folder: Path) -> None:
     wanted = {
         "axial",
         "axial-slider",
@@ -109,7 +112,7 @@ def test_everything_is_reached_by_tab(browser: Any, folder: Path) -> None:
         "consensus-on",
         "opacity",
     }
-    for one in opened(browser, folder):
+    for one in tabs.opened(folder):
         one.page.wait_for_selector(READY, timeout=20_000)
         reached = set()
         for _ in range(60):
@@ -177,14 +180,17 @@ def test_nothing_is_wider_than_the_screen(tabs: Tabs, folder: Path, width: int, 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page whose table of raters has all columns, of files with long names."""
-    here = tmp_path_factory.mktemp("wide")
+    return made_once(tmp_path_factory, "wide-page", make_wide)
+
+
+def make_wide(here: Path) -> None:
+    here.mkdir()
     case_in(here)
     paths = []
     for i, name in enumerate(MASKS):
         paths.append(here / f"ManualSegmentation_{i}_of_the_second_reader.nii.gz")
         shutil.copyfile(here / name, paths[-1])
     fused(here, method="border-staple", image=here / "flair.nii.gz", roi=4, intervals="lesions", paths=paths)
-    return here
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -205,8 +211,8 @@ def test_wide_tables_are_seen_whole_or_scroll(tabs: Tabs, wide: Path, width: int
         assert one.page.evaluate(f"{box}.scrollLeft") == pytest.approx(beyond, abs=1)
 
 
-def test_without_javascript_the_still_pictures_stay(browser: Any, folder: Path) -> None:
-    for one in opened(browser, folder, java_script_enabled=False):
+def test_without_javascript_the_still_pictures_stay(tabs: Tabs, folder: Path) -> None:
+    for one in tabs.opened(folder, java_script_enabled=False):
         assert one.page.is_visible("#still img")
         assert one.page.locator("#still .key li").count() == len(MASKS)  # whose colour is whose
         assert one.page.is_hidden("#viewer")
@@ -222,7 +228,7 @@ def test_without_decompression_the_still_pictures_stay(browser: Any, folder: Pat
     context.close()
 
 
-def test_label_maps(browser: Any, tmp_path: Path) -> None:
+def test_label_maps(tabs: Tabs, tmp_path: Path) -> None:
     paths = []
     for i in range(3):
         data = np.zeros((12, 10, 8), np.uint16)
@@ -231,7 +237,7 @@ def test_label_maps(browser: Any, tmp_path: Path) -> None:
         paths.append(tmp_path / f"map{i}.nii.gz")
         nib.save(nib.Nifti1Image(data, np.eye(4)), paths[-1])
     fused(tmp_path, paths=paths, labels={0: "rest", 3: "liver", 300: "spleen"}, mask=None)
-    for one in opened(browser, tmp_path):
+    for one in tabs.opened(tmp_path):
         one.page.wait_for_selector(READY, timeout=20_000)
         told = one.text("#where")
         assert "0: rest" in told  # numbers are those of the files: map0 to map2
@@ -241,7 +247,7 @@ def test_label_maps(browser: Any, tmp_path: Path) -> None:
         assert one.picture("axial") != before
 
 
-def test_the_viewer_shows_the_right_on_the_left(browser: Any, tmp_path: Path) -> None:
+def test_the_viewer_shows_the_right_on_the_left(tabs: Tabs, tmp_path: Path) -> None:
     """The patient's right, front and top are bright: in all three planes that is the upper left."""
     images = pytest.importorskip("PIL.Image")
     affine = np.array([[0, 0, -2.0, 9], [-2, 0, 0, 4], [0, 2, 0, -7], [0, 0, 0, 1]])
@@ -260,7 +266,7 @@ def test_the_viewer_shows_the_right_on_the_left(browser: Any, tmp_path: Path) ->
         paths.append(tmp_path / f"rater{i}.nii.gz")
         nib.save(nib.Nifti1Image(mask, affine), paths[-1])
     fused(tmp_path, paths=paths, mask=None, image=tmp_path / "flair.nii.gz", method="majority")
-    for one in opened(browser, tmp_path):
+    for one in tabs.opened(tmp_path):
         one.page.wait_for_selector(READY, timeout=20_000)
         for switch in ("#consensus-on", "#edge-on", "#cross-on", "[data-all='off']"):
             one.page.click(switch)

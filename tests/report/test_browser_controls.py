@@ -14,6 +14,7 @@ import fastfuse
 from fastfuse.report.colours import LINES, RAMP
 
 from ..cohort.files import GLOB, make_cohort
+from ..shared import made_once
 from .browsing import MARKS, Tabs
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -48,7 +49,11 @@ PLACES = """(() => {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pages of many masks over an image of thousands, of many labels, and of a cohort."""
-    here = tmp_path_factory.mktemp("controls")
+    return made_once(tmp_path_factory, "pages-of-controls", make_pages)
+
+
+def make_pages(here: Path) -> None:
+    here.mkdir()
     affine = np.diag([4.0, 4.0, 5.0, 1.0])
     affine[:3, 3] = -120.5
     rng = np.random.default_rng(0)
@@ -72,7 +77,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fastfuse.fuse_cohort(
         here / "in", here / "out", glob=GLOB, method="staple", replicates=5, report=here / "cohort.html"
     )
-    return here
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastfuse.report.html.scan import round_step
 
 from ..cli.common import case_in
-from .browsing import MARKS, READY, Shown, opened
+from .browsing import MARKS, READY, Shown, Tabs
 from .common import fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -51,7 +51,7 @@ def told_and_true(shown: Shown, image: Any) -> tuple[str, float]:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_the_value_of_the_image_is_that_of_the_file(browser: Any, tmp_path: Path, name: str) -> None:
+def test_the_value_of_the_image_is_that_of_the_file(tabs: Tabs, tmp_path: Path, name: str) -> None:
     case_in(tmp_path)
     flair = nib.load(tmp_path / "flair.nii.gz")
     values = IMAGES[name](np.random.default_rng(0), flair.shape)
@@ -61,7 +61,7 @@ def test_the_value_of_the_image_is_that_of_the_file(browser: Any, tmp_path: Path
     low, high = np.percentile(values, (0.05, 99.95))
     unit = round_step(float(high - low) / 255)
     words = set()
-    for one in opened(browser, tmp_path):
+    for one in tabs.opened(tmp_path):
         one.page.wait_for_selector(READY, timeout=20_000)
         stops = one.page.locator("#place option").count()
         for _ in range(stops):

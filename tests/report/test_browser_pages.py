@@ -7,7 +7,6 @@ import io
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,7 +16,8 @@ import fastfuse
 
 from ..cohort.files import GLOB, make_cohort
 from ..command import run_here
-from .browsing import MARKS, READY, Tabs, opened
+from ..shared import made_once
+from .browsing import MARKS, READY, Tabs
 from .common import MASKS, case_in, fused
 
 pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
@@ -54,7 +54,11 @@ BREAKS = """[...document.querySelectorAll("td.wrap, th.wrap, td.hash")].flatMap(
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of each command: of 15 raters with long names, the last of whom is the first again."""
-    here = tmp_path_factory.mktemp("pages")
+    return made_once(tmp_path_factory, "pages-of-all-commands", make_pages)
+
+
+def make_pages(here: Path) -> None:
+    here.mkdir()
     case_in(here)
     paths = [here / f"ManualSegmentation_{i + 1}.nii.gz" for i in range(MANY)]
     for i, path in enumerate(paths):
@@ -82,7 +86,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fastfuse.fuse_cohort(
         here / "in", here / "out", glob=GLOB, method="staple", replicates=5, report=here / "cohort.html"
     )
-    return here
 
 
 @pytest.mark.parametrize("width", [360, 800, 1400])
@@ -102,10 +105,10 @@ def test_room_is_used_and_names_break_at_their_joints(tabs: Tabs, pages: Path, n
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_fingers_find_all_controls(browser: Any, pages: Path, name: str) -> None:
+def test_fingers_find_all_controls(tabs: Tabs, pages: Path, name: str) -> None:
     """44 px where the pointer is coarse; a checkbox itself at least 24, and its label, which is clicked as well, 44."""
-    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    for one in opened(browser, pages, f"{name}.html", **phone):
+    phone = {"width": 390, "height": 800, "has_touch": True, "is_mobile": True}
+    for one in tabs.opened(pages, f"{name}.html", **phone):
         if name != "cohort":
             one.page.wait_for_selector(READY, timeout=20_000)
         sizes = one.page.evaluate(
@@ -129,13 +132,16 @@ def test_of_many_raters_the_page_says_that_no_outline_is_shown(tabs: Tabs, pages
         assert one.page.is_visible("#none-outlined")
 
 
-def test_beyond_seven_raters_lines_have_dashes(browser: Any, pages: Path) -> None:
+def test_beyond_seven_raters_lines_have_dashes(tabs: Tabs, pages: Path, tmp_path: Path) -> None:
     """Raters 1 and 8 have one colour; of the dashed line there is less. The mask of both is the first's."""
     images = pytest.importorskip("PIL.Image")
-    shutil.copy(pages / "ManualSegmentation_1.nii.gz", pages / "again.nii.gz")
+    case_in(tmp_path)
+    shutil.copy(pages / "ManualSegmentation_1.nii.gz", tmp_path / "again.nii.gz")
     paths = [pages / f"ManualSegmentation_{i}.nii.gz" for i in (1, 2, 3, 4, 5, 6, 7)]
-    fused(pages, paths=[*paths, pages / "again.nii.gz"], method="majority", report=pages / "eight.html")
-    for one in opened(browser, pages, "eight.html", viewport={"width": 1400, "height": 900}):
+    fused(
+        tmp_path, paths=[*paths, tmp_path / "again.nii.gz"], method="majority", report=tmp_path / "eight.html"
+    )
+    for one in tabs.opened(tmp_path, "eight.html", width=1400):
         one.page.wait_for_selector(READY, timeout=20_000)
         for switch in ("#consensus-on", "#edge-on", "#cross-on", "[data-all='off']"):
             one.page.click(switch)
@@ -169,8 +175,8 @@ def test_show_moves_the_viewer_to_what_the_row_says(tabs: Tabs, pages: Path, nam
             assert at in one.page.inner_text(f"#place option[value='{k}']")
 
 
-def test_it_starts_at_the_largest_lesion_that_is_missed_or_false(browser: Any, pages: Path) -> None:
-    for one in opened(browser, pages, "evaluate.html"):
+def test_it_starts_at_the_largest_lesion_that_is_missed_or_false(tabs: Tabs, pages: Path) -> None:
+    for one in tabs.opened(pages, "evaluate.html"):
         one.page.wait_for_selector(READY, timeout=20_000)
         rows = [row.split("\t") for row in one.page.inner_text("#lesions tbody").splitlines()]
         numbers, kinds = [row[0] for row in rows], [row[1] for row in rows]
