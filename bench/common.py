@@ -22,8 +22,8 @@ from fastfuse.demo import phantom
 Votes = tuple[NDArray[Any], ...]
 
 SMALL = os.environ.get("FASTFUSE_BENCH_SMALL") == "1"
-WHOLE_BRAIN = (120, 144, 120) if SMALL else (182, 218, 182)
-BLOCK = (32, 40, 32)
+WHOLE_BRAIN, SPACING_MM = ((60, 72, 60), 3.0) if SMALL else ((182, 218, 182), 1.0)
+BLOCK = (20, 24, 20) if SMALL else (32, 40, 32)
 KINDS = ("binary", "three-valued", "dense")
 LOWEST = 1e-6  # dense votes lie in [LOWEST, 1 - LOWEST]
 
@@ -31,7 +31,7 @@ LOWEST = 1e-6  # dense votes lie in [LOWEST, 1 - LOWEST]
 @cache
 def case() -> phantom.Case:
     """Return the phantom's first patient: seven raters, 7.2 million voxels."""
-    return phantom.make_case(0, shape=WHOLE_BRAIN)
+    return phantom.make_case(0, shape=WHOLE_BRAIN, spacing_mm=SPACING_MM)
 
 
 def middle_of(votes: Votes) -> Votes:
@@ -61,7 +61,7 @@ def soft_votes() -> Votes:
 @cache
 def dense_votes() -> Votes:
     """Return probabilities such as a network gives: no two voxels alike, none 0 or 1."""
-    return brain(tuple(probabilities(mask, seed) for seed, mask in enumerate(case().masks)))
+    return tuple(probabilities(mask, seed) for seed, mask in enumerate(binary_votes()))
 
 
 def votes_of(kind: str) -> Votes:
@@ -122,8 +122,8 @@ def copy_of(vote: NDArray[Any], k: int) -> NDArray[Any]:
 def more_raters(kind: str, m: int) -> Votes:
     """Return m raters' votes: beyond seven, those of a rater whose image is shifted by a voxel."""
     if kind == "dense":
-        masks = (shifted(case().masks, i) for i in range(m))
-        return brain(tuple(probabilities(mask, seed) for seed, mask in enumerate(masks)))
+        masks = brain(tuple(shifted(case().masks, i) for i in range(m)))
+        return tuple(probabilities(mask, seed) for seed, mask in enumerate(masks))
     return brain(tuple(shifted(case().masks if kind == "binary" else case().votes, i) for i in range(m)))
 
 

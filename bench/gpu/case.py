@@ -39,7 +39,7 @@ def saved_case() -> Saved:
     """Return the patient's masks and votes, from the file or freshly painted."""
     path = FOLDER / f"{'x'.join(map(str, common.WHOLE_BRAIN))}.npy"
     if not path.exists():
-        case = phantom.make_case(0, shape=common.WHOLE_BRAIN)
+        case = phantom.make_case(0, shape=common.WHOLE_BRAIN, spacing_mm=common.SPACING_MM)
         keep(path, np.stack([case.masks, case.votes]).astype(np.float32))
     masks, votes = np.load(path)
     return Saved(tuple(masks.astype(np.uint8)), tuple(votes))
