@@ -61,7 +61,7 @@ def soft_votes() -> Votes:
 @cache
 def dense_votes() -> Votes:
     """Return probabilities such as a network gives: no two voxels alike, none 0 or 1."""
-    return tuple(probabilities(mask, seed) for seed, mask in enumerate(binary_votes()))
+    return brain(tuple(probabilities(mask, seed) for seed, mask in enumerate(case().masks)))
 
 
 def votes_of(kind: str) -> Votes:
@@ -122,8 +122,8 @@ def copy_of(vote: NDArray[Any], k: int) -> NDArray[Any]:
 def more_raters(kind: str, m: int) -> Votes:
     """Return m raters' votes: beyond seven, those of a rater whose image is shifted by a voxel."""
     if kind == "dense":
-        masks = brain(tuple(shifted(case().masks, i) for i in range(m)))
-        return tuple(probabilities(mask, seed) for seed, mask in enumerate(masks))
+        masks = (shifted(case().masks, i) for i in range(m))
+        return brain(tuple(probabilities(mask, seed) for seed, mask in enumerate(masks)))
     return brain(tuple(shifted(case().masks if kind == "binary" else case().votes, i) for i in range(m)))
 
 
