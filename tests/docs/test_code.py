@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ PAGES = sorted(
     path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if CELL.search(path.read_text("utf-8"))
 )
 EXAMPLES = sorted(path.name for path in (DOCS / "gallery").glob("plot_*.py"))
-SECONDS = (  # tests/native and tests/cohort run the same calls
+SLOW = (  # tests/native and tests/cohort run the same calls
     "native.md",
     "plot_07_intervals.py",
     "plot_10_cohort.py",
@@ -30,16 +31,21 @@ PRINTED = {
 
 def some(names: list[str]) -> list[object]:
     """Return names, those that take long marked."""
-    return [pytest.param(name, marks=pytest.mark.slow if name in SECONDS else ()) for name in names]
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let code write where it may, and draw without a window."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let code write where it may, and draw without a window; figures are its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     pytest.importorskip("matplotlib").use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    yield
+    plt.close("all")
 
 
 def test_there_is_code() -> None:

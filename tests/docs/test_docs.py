@@ -19,9 +19,9 @@ import fastfuse
 
 from ..shared import made_once
 from .test_adapters import CLASSES
+from .test_code import DOCS, EXAMPLES, PRINTED
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "python" / "docs"
 GENERATED = ("api", "auto_examples", "pages")
 
 
@@ -123,19 +123,16 @@ def test_pages_of_adapters(built: Path) -> None:
 
 @pytest.mark.slow
 def test_pages_show_what_their_code_printed(run: Path) -> None:
-    assert "labels that differ, of 128000 voxels" in text_of(run / "from" / "simpleitk.html")
-    assert "voxels that differ: 0 of 7680" in text_of(run / "from" / "nnunet.html")
-    assert re.search(r"items wrong: +\{", text_of(run / "from" / "r_stapler.html"))
-    assert re.search(r"consensus +Dice 0\.\d{3}", text_of(run / "start.html"))
+    for page, said in PRINTED.items():
+        assert re.search(said, text_of((run / page).with_suffix(".html"))), page
 
 
 @pytest.mark.slow
 def test_the_gallery_has_ten_pictures(run: Path) -> None:
-    examples = sorted((DOCS / "gallery").glob("plot_*.py"))
-    assert len(examples) == 10
-    for example in examples:
-        page = (run / "auto_examples" / f"{example.stem}.html").read_text(encoding="utf-8")
-        assert re.search(rf"sphx_glr_{example.stem}_\d+\.png", page), example.stem
+    assert len(EXAMPLES) == 10
+    for stem in (name.removesuffix(".py") for name in EXAMPLES):
+        page = (run / "auto_examples" / f"{stem}.html").read_text(encoding="utf-8")
+        assert re.search(rf"sphx_glr_{stem}_\d+\.png", page), stem
 
 
 def test_formulas_need_no_script(built: Path) -> None:
@@ -190,17 +187,10 @@ def test_every_option_of_every_command_is_documented(built: Path) -> None:
     assert found > 200
 
 
-def test_links_between_pages_lead_to_what_they_name(built: Path) -> None:
-    links_lead_to_what_they_name(built)
-
-
-@pytest.mark.slow
-def test_links_of_the_published_pages_lead_to_what_they_name(run: Path) -> None:
-    links_lead_to_what_they_name(run)
-
-
-def links_lead_to_what_they_name(built: Path) -> None:
+@pytest.mark.parametrize("pages_of", ["built", pytest.param("run", marks=pytest.mark.slow)])
+def test_links_between_pages_lead_to_what_they_name(pages_of: str, request: pytest.FixtureRequest) -> None:
     """To a page that is there, and to a part of it that has this name."""
+    built = request.getfixturevalue(pages_of)
     pages = {path: path.read_text(encoding="utf-8") for path in built.rglob("*.html")}
     names = {path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in pages.items()}
     followed, wrong = 0, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Image:
         slope, _ = self.header.get_slope_inter()
         return None if slope is None else abs(float(slope))
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         """Positions of the voxels in space."""
         forms = forms_of(self.header)

@@ -358,10 +358,13 @@ def test_errors_in_another_process(cohort: Path, tmp_path: Path) -> None:
         "import os\n"
         "import torch\n"
         "from tests.train.learning.nets import Small\n"
+        "class Late(Small):\n"
+        "    def forward(self, slices):\n"
+        f"        if os.getpid() != {os.getpid()}:\n"
+        "            raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
+        "        return super().forward(slices)\n"
         "def net(in_channels, width, depth):\n"
-        f"    if os.getpid() != {os.getpid()}:\n"
-        "        raise LookupError(f'only there, {torch.get_num_threads()} threads')\n"
-        "    return Small(in_channels)\n"
+        "    return Late(in_channels)\n"
     )
     chosen = options(TWO, "network.model=theirs:net")
     with (

@@ -15,7 +15,7 @@ from ...errors import CohortError, ImageError
 from ...images.image import Image, votes_of
 from ...images.paths import shown
 from ...images.reading import reading
-from ...inputs.grids import Grid, check_same_grid
+from ...inputs.grids import check_same_grid
 from ...inputs.names import counted
 from .flips import fit
 
@@ -91,8 +91,7 @@ def _loaded(case: Case, fix_flips: bool, threads: int) -> LoadedCase:
     remarks: list[str] = []
     with reading(case.paths, threads) as images:
         flair = next(images)
-        grid = flair.grid  # made of the header anew each time
-        loaded = {image.path: _voxels(grid, image, case, fix_flips, remarks) for image in images}
+        loaded = {image.path: _voxels(flair, image, case, fix_flips, remarks) for image in images}
     loaded[flair.path] = flair.data
     remarks[:0] = [flair.remark] if flair.remark else []
     return LoadedCase(
@@ -123,14 +122,14 @@ def check_complete(case: Case, *, gaps: bool) -> None:
         )
 
 
-def _voxels(flair: Grid, image: Image, case: Case, fix_flips: bool, remarks: list[str]) -> NDArray[Any]:
+def _voxels(flair: Image, image: Image, case: Case, fix_flips: bool, remarks: list[str]) -> NDArray[Any]:
     """Return the voxels of an image unchanged, and those of a mask as 0 and 1."""
     is_mask = image.path not in case.images.values()
     axes: tuple[int, ...] = ()
     if is_mask:
-        axes, remark = fit(flair, image.grid, fix_flips=fix_flips)
+        axes, remark = fit(flair.grid, image.grid, fix_flips=fix_flips)
     else:
-        remark = check_same_grid(flair, image.grid)
+        remark = check_same_grid(flair.grid, image.grid)
     remarks.extend(text for text in (image.remark, remark) if text)
     return marked(image, axes) if is_mask else image.data
 
