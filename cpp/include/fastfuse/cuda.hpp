@@ -45,9 +45,9 @@ class Memory {
     std::byte* data() const { return data_; }
 
   private:
-    int device_;
-    std::size_t bytes_;
-    bool lent_;
+    [[maybe_unused]] int device_; // a build without CUDA uses none of the three
+    [[maybe_unused]] std::size_t bytes_;
+    [[maybe_unused]] bool lent_;
     std::byte* data_ = nullptr;
 };
 

@@ -124,26 +124,25 @@ class Strip {
 
 void smooth_lines(const float* from, const Lines& lines, const std::vector<double>& weight, float* to,
                   const Team& team) {
-    const auto [outer, length, inner] = lines;
+    const std::int64_t outer = lines.outer, length = lines.length, inner = lines.inner;
     const std::int64_t reach = static_cast<std::int64_t>(weight.size()) - 1;
     const bool along_memory = inner == 1;
     const std::int64_t strips = along_memory ? 1 : (inner + strip - 1) / strip;
     const std::int64_t together = along_memory ? strip : 1; // slabs of one job
     const std::int64_t groups = (outer + together - 1) / together;
     PerThread<Strip> scratch(team);
-    team.run(groups * strips,
-             [&, length = length, inner = inner, outer = outer](std::int64_t job, const Worker& worker) {
-                 Strip& own = scratch.of(worker, [&] { return Strip(length, reach); });
-                 Pace pace(worker);
-                 const std::int64_t first = job / strips * together, end = std::min(first + together, outer);
-                 for (std::int64_t slab = first; slab < end && !worker.stopped(); ++slab) {
-                     const std::int64_t k = job % strips * strip, at = slab * length * inner + k;
-                     if (along_memory)
-                         own.smooth_line(from + at, weight, to + at, pace);
-                     else
-                         own.smooth_rows(from + at, inner, std::min(strip, inner - k), weight, to + at, pace);
-                 }
-             });
+    team.run(groups * strips, [&](std::int64_t job, const Worker& worker) {
+        Strip& own = scratch.of(worker, [&] { return Strip(length, reach); });
+        Pace pace(worker);
+        const std::int64_t first = job / strips * together, end = std::min(first + together, outer);
+        for (std::int64_t slab = first; slab < end && !worker.stopped(); ++slab) {
+            const std::int64_t k = job % strips * strip, at = slab * length * inner + k;
+            if (along_memory)
+                own.smooth_line(from + at, weight, to + at, pace);
+            else
+                own.smooth_rows(from + at, inner, std::min(strip, inner - k), weight, to + at, pace);
+        }
+    });
 }
 
 } // namespace fastfuse

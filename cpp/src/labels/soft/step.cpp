@@ -29,8 +29,8 @@ void SoftSums::add(const SoftSums& part) {
 
 SoftStep::SoftStep(const SoftOptions& options, const Matrices& theta, const std::vector<double>& prior,
                    SoftTruth truth)
-    : options_(options), theta_(theta), prior_(prior), truth_(truth), labels_(prior.size()),
-      factors_(theta.entries()), enumeration_(theta, prior, options.common.candidates) {
+    : options_(options), prior_(prior), truth_(truth), labels_(prior.size()), factors_(theta.entries()),
+      enumeration_(theta, prior, options.common.candidates) {
     if (options.model == SoftModel::log_linear)
         for (double& factor : factors_)
             factor = std::log(std::max(factor, floor_of_rate));

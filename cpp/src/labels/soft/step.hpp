@@ -58,7 +58,6 @@ class SoftStep {
     void add_sums(const SoftRows& rows, SoftCounts counts, SoftSums& sums);
 
     const SoftOptions& options_;
-    const Matrices& theta_;
     const std::vector<double>& prior_;
     SoftTruth truth_;
     std::size_t labels_, capacity_ = 0;

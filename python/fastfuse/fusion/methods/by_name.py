@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
@@ -20,7 +20,6 @@ from ..labels.declared import (
     LabelRoi,
     LabelsLike,
 )
-from ..labels.result import LabelFusion
 from ..option_checks import PerformancePrior
 from ..options import (
     Acceleration,
@@ -39,6 +38,9 @@ from ..result import Fusion
 from ..streamed.declared import Memory
 from ..votes import ENTRIES, Votes
 from .common import fused_by_name
+
+if TYPE_CHECKING:
+    from ..labels.result import LabelFusion
 
 
 @overload

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
 from ..declared import documented
 from ..labels.declared import AskedLabels, LabelIntervalKind, LabelsLike
-from ..labels.result import LabelFusion
 from ..options import Missing, Options
 from ..result import Fusion
 from ..streamed.declared import Memory
 from ..votes import ENTRIES, SoftRatersLike, Votes
 from .common import fused_or_labels
+
+if TYPE_CHECKING:
+    from ..labels.result import LabelFusion
 
 
 @overload

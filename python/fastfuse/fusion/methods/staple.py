@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
 from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
@@ -20,7 +20,6 @@ from ..labels.declared import (
     LabelRoi,
     LabelsLike,
 )
-from ..labels.result import LabelFusion
 from ..option_checks import PerformancePrior
 from ..options import (
     Acceleration,
@@ -35,6 +34,9 @@ from ..result import Fusion
 from ..streamed.declared import Memory
 from ..votes import ENTRIES, MASKS, Votes
 from .common import fused_or_labels
+
+if TYPE_CHECKING:
+    from ..labels.result import LabelFusion
 
 
 @overload
