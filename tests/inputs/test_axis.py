@@ -145,6 +145,18 @@ def test_a_list_of_slices_is_one_image() -> None:
     assert "axis" not in said_by(list(crowd), present=np.ones((100, 300), bool))[1]
 
 
+@pytest.mark.parametrize("dtype", ["?", "u1", "f4"])
+def test_more_than_64_volumes_in_a_list_are_raters(dtype: str) -> None:
+    """Nobody's image has four axes of such lengths, and a list says what a rater is."""
+    masks = np.random.default_rng(0).random((70, 6, 5, 23)) < 0.4
+    found = fastfuse.majority_vote([mask.astype(dtype) for mask in masks])
+    np.testing.assert_array_equal(
+        found.probability, fastfuse.majority_vote(masks.astype(dtype), axis=0).probability
+    )
+    with pytest.raises(ValueError, match=r"65 arrays.*slices of one image, not 65 raters.*axis=0 if each is"):
+        fastfuse.majority_vote([mask[0].astype(dtype) for mask in masks[:65].repeat(3, axis=2)])
+
+
 def test_a_list_of_lists_of_volumes_is_refused() -> None:
     with pytest.raises(TypeError, match=r"rater 0 is a list of 2 volumes.*one case at a time"):
         fastfuse.staple([MASKS[:2], MASKS[1:]])

@@ -177,3 +177,36 @@ def test_masks_that_never_meet_are_raters(count: int) -> None:
     raters = [blob((3, 3, 3), 2.5, SHAPE), blob((10, 10, 10), 2.5, SHAPE), blob((15, 4, 14), 2.5, SHAPE)]
     raters = [rater & (GRID.sum(axis=0) > 3) for rater in raters[:count]]
     assert fastfuse.majority_vote(raters).probability.max() <= 1 / count + 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i2", "i8", "f4"])
+@pytest.mark.parametrize("options", [{"threshold": 0.5}, {"scale": 1}, {"threshold": 1}])
+def test_masks_of_integers_are_no_rounded_classes(dtype: str, options: dict[str, Any]) -> None:
+    """A step from 0 to 1 is no rounding: sums far from 1, along an axis or over raters, are no classes."""
+    rng = np.random.default_rng(0)
+    for shape, count, share in [((10, 12, 8), 4, 0.3), ((40, 40, 40), 8, 0.1)]:
+        masks = [(rng.random(shape) < share).astype(dtype) for _ in range(count)]
+        found = fastfuse.majority_vote(masks, **options)
+        np.testing.assert_array_equal(found.probability, fastfuse.majority_vote(masks).probability)
+    channels = [np.eye(4, dtype=dtype)[rng.integers(0, 4, (9, 8, 7))] for _ in range(3)]
+    with pytest.raises(ValueError, match="sums to 1 along axis 3 everywhere"):
+        fastfuse.majority_vote(channels, **options)
+    with pytest.raises(ValueError, match="votes sum to 1 at every voxel"):
+        fastfuse.majority_vote(list(np.moveaxis(channels[0], -1, 0)), **options)
+
+
+@pytest.mark.parametrize(
+    ("scale", "refused"), [(3, False), (10, False), (20, True), (100, True), (255, True)]
+)
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_only_fine_steps_are_rounding(scale: int, refused: bool) -> None:
+    """Of votes in whole steps of a scale: each class is half a step off at most, which of 3 or of 10 is too much to tell."""
+    exact = 0.05 + 0.8 * np.random.default_rng(0).dirichlet((1, 1, 1, 1), (9, 8, 7))
+    rounded = np.rint(scale * exact / exact.sum(axis=-1, keepdims=True)).astype(np.uint8)
+    assert np.ptp(rounded.astype(int).sum(axis=-1)) >= 1
+    raters = list(np.moveaxis(rounded, -1, 0))
+    if refused:
+        with pytest.raises(ValueError, match=f"votes sum to {scale} at every voxel"):
+            fastfuse.soft_staple(raters, scale=scale)
+    else:
+        fastfuse.majority_vote(raters, scale=scale)

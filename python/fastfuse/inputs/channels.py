@@ -18,6 +18,7 @@ FEWEST_VOXELS = 64  # of a channel; fewer may sum to 1 by chance
 ROUNDING = 2e-3  # of probabilities, at the least
 SCALED = (100.0, 255.0)  # what usually stands for 1, where that does not
 MOST_ROUNDED = 8  # classes whose rounding adds up: of many, most are near 0
+COARSEST = 0.1  # of a sum that rounding may move: of wider steps, such as those of 0 and 1, none was rounded
 LEAST = (
     0.01,
     0.1,
@@ -137,7 +138,9 @@ def _eps_of(value: Any) -> float:
 
 def _tolerance(classes: int, eps: float, step: float = 0.0) -> float:
     """Return how far the sum of rounded probabilities may lie from 1."""
-    return max(ROUNDING, min(classes, MOST_ROUNDED) * max(eps, step / 2))
+    rounded = min(classes, MOST_ROUNDED)
+    steps = rounded * step / 2
+    return max(ROUNDING, rounded * eps, steps if steps <= COARSEST else 0.0)
 
 
 def _may_sum_to(arrays: Sequence[NDArray[Any]], axis: int | None, total: float, tolerance: float) -> bool:

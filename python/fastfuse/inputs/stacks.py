@@ -127,10 +127,15 @@ def check_stack(shape: Sequence[int], name: str) -> list[str]:
     return _doubts_on(shape, f"{name} is one array of shape {tuple(shape)}")
 
 
-def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
+def _doubts_on(shape: Sequence[int], said: str, *, in_list: bool = False) -> list[str]:
     raters, *sides = shape[0], *(length for length in shape[1:] if length != 1)
     voxels = math.prod(sides)
-    if len(sides) > 1 and raters > MOST_STACKED:
+    if in_list and len(sides) == 2 and raters > MOST_STACKED:
+        raise ValueError(
+            f"{said}, which look like the slices of one image, not {raters} raters: give a list of images, one per rater; or "
+            "axis=0 if each is a rater of its own"
+        )
+    if len(sides) > 1 and raters > MOST_STACKED and not in_list:
         raise ValueError(
             f"{said}, which looks like one image, not {raters} raters: give a list of images, one per rater; or, of a "
             f"stack, {GIVE_AXIS}"
@@ -155,7 +160,10 @@ def _doubts_on(shape: Sequence[int], said: str) -> list[str]:
 
 
 def _check_list(items: Sequence[Any]) -> list[str]:
-    """Treat arrays of two axes or more as their stack, and numbers as a table's rows, above 64 or where they are few."""
+    """Treat arrays of two axes or more as their stack, and numbers as a table's rows, above 64 or where they are few.
+
+    More than 64 arrays of three axes are raters: no image has four axes.
+    """
     first = next((item for item in items if item is not None), None)
     if is_image(first) or isinstance(first, Slice):
         return []
@@ -168,7 +176,7 @@ def _check_list(items: Sequence[Any]) -> list[str]:
         if any(item is None for item in items) or not (slices_of_one or len(items) > MOST_STACKED):
             return []
         said = f"raters is a list of {len(items)} arrays of shape {tuple(shape)}"
-        return _doubts_on((len(items), *sides), said)
+        return _doubts_on((len(items), *sides), said, in_list=True)
     if len(shape) > 1 or shape[0] > MOST_LAST:
         return []
     voxels = int(shape[0])

@@ -71,6 +71,28 @@ def test_sums_that_are_not_1(scale: float, told: str) -> None:
     fastfuse.majority_vote([one / one.sum(axis=0) for one in votes], labels=LABELS)
 
 
+@pytest.mark.parametrize("of_first_voxel", [0.0, 0.001, 0.999])
+def test_probabilities_of_structures_that_overlap(of_first_voxel: float) -> None:
+    votes = [np.random.default_rng(seed).random((3, *SHAPE)) for seed in range(3)]
+    for one in votes:
+        one[:, 0, 0, 0] = of_first_voxel
+    with pytest.raises(ValueError, match=r"overlap=True") as bad:
+        fastfuse.majority_vote(votes, labels=LABELS[:3])
+    assert "logits" not in str(bad.value)
+    assert len(fastfuse.majority_vote(votes, labels=LABELS[:3], overlap=True)) == 3
+
+
+def test_soft_votes_that_were_changed_before_a_volume_was_asked_for() -> None:
+    votes = [np.array(one) for one in softmax()]
+    fusion = fastfuse.majority_vote(votes, labels=LABELS)
+    votes[1][:] = 0
+    for volume in (fusion.label, fusion.entropy, lambda: fusion.probability(LABELS[1])):
+        with pytest.raises(
+            ValueError, match=r"^rater 1's votes were changed since they were fused.*fuse again"
+        ):
+            volume()
+
+
 @pytest.mark.parametrize("fuse", [fastfuse.staple, fastfuse.majority_vote])
 def test_an_empty_mask(tmp_path: Path, fuse: Any) -> None:
     with pytest.raises(ValueError, match="the mask is empty: there is no label to fuse"):

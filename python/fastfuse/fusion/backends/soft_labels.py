@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
+from ...inputs.arrays import name_of
 from ..case import InMemory
 from ..messages import Complaint
 from .labels import CoreLabelOptions, CoreLabelTable
 
-NEAR_ONE = 1.5  # sums of probabilities that miss 1 stay below
 CoreVotes = _core.SoftVotes
 CoreEstimate = _core.SoftEstimate
 BadInput = _core.BadInput
@@ -83,32 +84,48 @@ class SoftConsensus:
     shape: tuple[int, ...]
     axes: Sequence[int]
     dtype: np.dtype[Any]
+    names: Sequence[str] | None
 
     def label(self, kind: np.dtype[Any], rank: int, undecided: int | None) -> NDArray[Any]:
         """Return the label of each voxel that comes at this place from the most probable one."""
         out = self._new(kind)
-        _core.write_soft_label(
-            self.votes, self.estimate, out, list(self.values), rank=rank, undecided=undecided
-        )
+        with self._votes_as_fused():
+            _core.write_soft_label(
+                self.votes, self.estimate, out, list(self.values), rank=rank, undecided=undecided
+            )
         return self._seen(out)
 
     def ranked(self, rank: int) -> NDArray[Any]:
         """Return the probability of that label."""
         out = self._new(self.dtype)
-        _core.write_soft_ranked(self.votes, self.estimate, out, rank=rank)
+        with self._votes_as_fused():
+            _core.write_soft_ranked(self.votes, self.estimate, out, rank=rank)
         return self._seen(out)
 
     def probability(self, codes: Sequence[int]) -> NDArray[Any]:
         """Return the probability that one of these labels is true."""
         out = self._new(self.dtype)
-        _core.write_soft_probability(self.votes, self.estimate, out, codes)
+        with self._votes_as_fused():
+            _core.write_soft_probability(self.votes, self.estimate, out, codes)
         return self._seen(out)
 
     def entropy(self) -> NDArray[Any]:
         """Return the entropy in nats."""
         out = self._new(self.dtype)
-        _core.write_soft_entropy(self.votes, self.estimate, out)
+        with self._votes_as_fused():
+            _core.write_soft_entropy(self.votes, self.estimate, out)
         return self._seen(out)
+
+    @contextmanager
+    def _votes_as_fused(self) -> Iterator[None]:
+        """Refuse votes that have become none: they were looked at when they were fused."""
+        try:
+            yield
+        except BadInput as bad:
+            raise ValueError(
+                f"{name_of(bad.args[1], self.names)}'s votes were changed since they were fused, and a volume is made of them when it is "
+                "asked for: fuse again, and change the arrays after that only"
+            ) from None
 
     def _new(self, kind: np.dtype[Any]) -> NDArray[Any]:
         return np.empty([self.shape[axis] for axis in self.axes], dtype=kind)
@@ -118,19 +135,22 @@ class SoftConsensus:
         return out.transpose(np.argsort(self.axes))
 
 
-def sentence(bad: Complaint) -> str:
-    """Say what is wrong with a soft vote, and what to do."""
+def sentence(bad: Complaint, votes: Sequence[float]) -> str:
+    """Say what is wrong with a soft vote, and what to do; ``votes`` are the rater's for the labels, there."""
     place = bad.held.partition(" at voxel ")[2]
     logits = "these look like logits: a softmax over the labels makes probabilities of them"
+    overlapping = (
+        "structures that may overlap, each with a probability of its own, are fused with overlap=True"
+    )
     if bad.kind == "not_probabilities" and bad.value == 0:
         return (
             f"{bad.holder}'s votes are all 0 at voxel {place}: leave such voxels out by mask, or make them nan, which is no vote "
-            "with missing='nan'"
+            f"with missing='nan'; {overlapping}"
         )
-    if bad.kind == "not_probabilities" and 0 < bad.value < NEAR_ONE:
+    if bad.kind == "not_probabilities" and all(0 <= vote <= 1 for vote in votes):
         return (
             f"{bad.holder}'s votes sum to {bad.value:.6g} at voxel {place}, not to 1: add the label that is left out, or divide "
-            "them by their sum; of logits, which they may be, a softmax over the labels makes probabilities"
+            f"them by their sum; {overlapping}"
         )
     if bad.kind == "not_probabilities":
         return f"{bad.holder}'s votes sum to {bad.value:.6g} at voxel {place}, not to 1: {logits}"

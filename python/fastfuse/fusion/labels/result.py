@@ -44,7 +44,8 @@ class Consensus(Protocol):
 class LabelFusion(LabelOutlets):
     """A consensus of label maps and what it says of the raters; K labels, in ascending order, and m raters.
 
-    Volumes are made when they are asked for. Outside the mask they are 0.
+    Volumes are made when they are asked for, from the arrays that were given: change none before that. Outside the mask
+    they are 0.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...errors import warn
 from ...inputs.names import quoted
 from ..fit.remarks import remarks_on_fit
-from ..labels.declared import SHARED, AskedLabels, as_typed
+from ..labels.declared import RESAMPLING, SHARED, AskedLabels, as_typed
 from ..native.remembered import with_origin
 from ..option_checks import check_flag
 from ..options import DECLARED, Options
@@ -37,11 +37,7 @@ def fused_or_labels(
     asked.check_method(row)
     if not check_flag(asked.overlap, "overlap") and asked.labels is None:
         return _fused(votes, row, options.checked(row))
-    from .of_labels import fuse_labels, fuse_structures  # what masks do not need
-
-    if asked.overlap:
-        return fuse_structures(votes, row, options, asked)
-    return fuse_labels(votes, row, options, asked)
+    return _of_labels(votes, row, options, asked)
 
 
 def fused_by_name(
@@ -57,11 +53,7 @@ def fused_by_name(
         raise ValueError("decisions are given: they are of masks; leave labels and overlap out")
     if not check_flag(asked.overlap, "overlap") and asked.labels is None:
         return _fused(votes, method, options.checked(method).of_method(method))
-    from .of_labels import fuse_labels, fuse_structures
-
-    if asked.overlap:
-        return fuse_structures(votes, method, options.of_method(method), asked)
-    return fuse_labels(votes, method, options, asked)
+    return _of_labels(votes, method, options.of_method(method) if asked.overlap else options, asked)
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
@@ -70,6 +62,20 @@ def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
     fusion, remarks = fuse_votes(votes, method, options, lazily=True)
     warn(remarks + remarks_on_fit(fusion), callers=3)
     return with_origin(in_kind_of(votes.raters, fusion), votes, options, remarks)
+
+
+def _of_labels(
+    votes: Votes, method: Method, options: Options, asked: AskedLabels
+) -> LabelFusion | Overlapping:
+    """Fuse label maps, or structures that may overlap; load only here what masks do not need."""
+    from .of_labels import fuse_labels, fuse_structures
+
+    if asked.overlap:
+        options.check_method(method)
+        return fuse_structures(votes, method, options, asked)
+    options.check_method(method, but=RESAMPLING)
+    check_of_label_maps(options)
+    return fuse_labels(votes, method, options, asked)
 
 
 def check_of_label_maps(options: Options) -> None:

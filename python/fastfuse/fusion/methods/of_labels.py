@@ -6,7 +6,7 @@ from typing import cast
 
 from ...errors import warn
 from ..labels.chosen import checked_labels, listed
-from ..labels.declared import RESAMPLING, AskedLabels
+from ..labels.declared import AskedLabels
 from ..labels.options import LabelMethod, LabelOptions
 from ..labels.overlap import Overlapping, fuse_overlapping
 from ..labels.recorded import with_origin_of_labels
@@ -17,21 +17,17 @@ from ..labels.soft.mapped import fuse_maps
 from ..options import Options
 from ..registry import Method
 from ..votes import Votes
-from .common import check_of_label_maps
 
 
 def fuse_structures(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> Overlapping:
     """Fuse the structures of segmentations that may overlap, each by itself."""
-    options.check_method(method)
     fusions, remarks = fuse_overlapping(votes, method, options, asked)
-    warn(remarks, callers=3)
+    warn(remarks, callers=4)
     return fusions
 
 
 def fuse_labels(votes: Votes, method: Method, options: Options, asked: AskedLabels) -> LabelFusion:
     """Fuse label maps, or soft votes of labels; refuse what does not apply to them."""
-    options.check_method(method, but=RESAMPLING)
-    check_of_label_maps(options)
     if votes.out is not None:
         raise ValueError("out is given: volumes of label maps are made when they are asked for; leave it out")
     name = cast("LabelMethod", method.name)
@@ -43,5 +39,5 @@ def fuse_labels(votes: Votes, method: Method, options: Options, asked: AskedLabe
         fusion, remarks = fuse_maps(votes, name, given, chosen)
     else:
         fusion, remarks = fuse_soft_votes(votes, name, given, chosen, axes)
-    warn(remarks, callers=3)
+    warn(remarks, callers=4)
     return with_origin_of_labels(fusion, votes, chosen, given, remarks)

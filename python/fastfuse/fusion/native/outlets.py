@@ -92,7 +92,8 @@ class Outlets(Origins):
         image, tensor or array
             An image of nibabel's, SimpleITK's or TorchIO's with the first rater's place and header, a MetaTensor of MONAI's, a DataArray
             of xarray's, a tensor of PyTorch's, an array of JAX's, CuPy's, or of another library of the array API. A NumPy array for
-            everything else: lists, tables, and raters who lay on an axis of one array. After :func:`fuse_files` an image of
+            everything else: lists, tables, and raters who lay on an axis of one array. Of raters of several kinds, that
+            of the first who is more than a NumPy array. After :func:`fuse_files` an image of
             nibabel's.
 
         Raises

@@ -136,7 +136,13 @@ def estimated(
         asked = core_options(method, options, soft.labels, survey["volume"], survey["voxels"], readers)
         made = core.estimate(votes, asked, model, m_step)
     consensus = SoftConsensus(
-        votes, made, soft.labels.values, case.shape, case.axes, check_dtype(case.votes.dtype)
+        votes,
+        made,
+        soft.labels.values,
+        case.shape,
+        case.axes,
+        check_dtype(case.votes.dtype),
+        case.given.names,
     )
     fusion = fusion_of(made.found, survey["volume"], consensus, method, soft.labels, options, readers)
     fusion = replace(
@@ -308,4 +314,6 @@ def refusals_explained(soft: SoftCase) -> Iterator[None]:
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
-        raise ValueError(said(core.sentence(complaint))) from None
+        place_of_votes = coordinates(voxel, case.shape, case.axes)
+        votes = [float(one[place_of_votes]) for one in soft.raters[rater].classes] if rater >= 0 else []
+        raise ValueError(said(core.sentence(complaint, votes))) from None
