@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 import fastfuse
 from fastfuse import VoteTable, pool
+from fastfuse.fusion.pooled.samples import draws
+
+from .common import NAMES as READERS
+from .common import votes_of
 
 CASES, COHORTS = 200, 40
 SENSITIVITY = np.array([0.8, 0.7, 0.9, 0.6, 0.75])
@@ -112,3 +117,84 @@ def test_rates_of_200_phantom_heads() -> None:
     print(f"phantom heads: error {ratio:.3f} of that of single cases, intervals hold the truth in {coverage}")
     assert ratio <= 0.2
     assert ((coverage >= 0.90) & (coverage <= 0.98)).all()
+
+
+REPLICATES = 100
+LACKED = r"lacking in more than 5 % of the bootstrap's samples of cases: no intervals"
+
+
+def cases_of_one_who_reads_few(kind: str, cases: int, read: int) -> dict[str, Any]:
+    """Return tables of cases, of which Zoe reads but the last ones."""
+    tables = {}
+    for case in range(cases):
+        votes = votes_of(kind, 100 + case, 0.02 + 0.03 * case)
+        who = READERS if case >= cases - read else READERS[:3]
+        tables[f"{case:02}"] = fastfuse.tabulate(
+            list(votes[: len(who)]), names=who, labels="all" if kind == "labels" else None
+        )
+    return tables
+
+
+def rates_of(found: Any) -> Any:
+    if found.sensitivity.ndim == 2:
+        return found.sensitivity
+    return np.stack([found.sensitivity, found.specificity])
+
+
+@pytest.mark.parametrize("priors", ["own", "shared"])
+@pytest.mark.parametrize(
+    ("kind", "method"), [("masks", "staple"), ("soft", "soft-staple"), ("labels", "staple")]
+)
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_samples_without_a_rater_say_nothing_of_the_rater(kind: str, method: Any, priors: Any) -> None:
+    """Of 6 cases Zoe reads 3: 1.6 % of the samples lack her. Each sample is fused again, as cases of its own."""
+    tables = cases_of_one_who_reads_few(kind, 6, 3)
+    options: Any = {"priors": priors, "performance_prior": (20, 0.9) if kind == "labels" else (5, 1.5)}
+    found = pool(tables, method, intervals="bootstrap", replicates=REPLICATES, **options)
+    samples = []
+    for times in draws(len(tables), REPLICATES, 0):
+        drawn = {
+            f"{case} {time}": table
+            for (case, table), count in zip(tables.items(), times, strict=True)
+            for time in range(int(count))
+        }
+        once = pool(drawn, method, **options)
+        rates = np.full_like(rates_of(found), np.nan)
+        for place, name in enumerate(once.names):
+            whose = READERS.index(name)
+            if kind == "labels":
+                rates[whose, [found.labels.index(one) for one in once.labels]] = once.sensitivity[place]
+            else:
+                rates[:, whose] = once.sensitivity[place], once.specificity[place]
+        samples.append(rates)
+    assert np.isnan(samples).any()
+    expected = np.moveaxis(np.nanpercentile(samples, [2.5, 97.5], axis=0), 0, -1)
+    ends = found.intervals.sensitivity
+    if kind != "labels":
+        ends = np.stack([ends, found.intervals.specificity])
+    np.testing.assert_allclose(ends, expected, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("priors", ["own", "shared"])
+@pytest.mark.parametrize("kind", ["masks", "labels"])
+@pytest.mark.filterwarnings("ignore:[^;]*(same votes|performance_prior):fastfuse.FusionWarning")
+def test_who_reads_too_few_cases_has_no_interval(kind: str, priors: Any) -> None:
+    """Of 12 cases Zoe reads one, which 35 % of the samples lack; the others read all."""
+    tables = cases_of_one_who_reads_few(kind, 12, 1)
+    with pytest.warns(fastfuse.FusionWarning, match="Zoe is " + LACKED):
+        found: Any = pool(tables, "staple", priors=priors, intervals="bootstrap", replicates=100)
+    assert np.isnan(found.intervals.sensitivity[3]).all()
+    assert np.isfinite(found.intervals.sensitivity[:3]).all()
+    assert np.isfinite(found.sensitivity[3]).all()
+
+
+@pytest.mark.parametrize("priors", ["own", "shared"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_samples_of_too_few_raters_for_three_classes(priors: Any) -> None:
+    """Three raters do not determine them: samples without Zoe count for nobody, and of one case nobody has intervals."""
+    options: Any = {"priors": priors, "classes": 3, "intervals": "bootstrap", "replicates": 30}
+    found = pool(cases_of_one_who_reads_few("masks", 6, 4), "staple", **options)
+    assert np.isfinite(found.intervals.sensitivity).all()
+    assert (found.intervals.sensitivity[:, 0] < found.sensitivity).all()
+    few = pool(cases_of_one_who_reads_few("masks", 6, 1), "staple", **options)
+    assert np.isnan(few.intervals.sensitivity).all()

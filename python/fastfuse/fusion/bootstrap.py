@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ..inputs.arrays import Array
 from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
-from .intervals import LEVEL, Intervals, Rates, from_information
+from .intervals import Intervals, Rates, from_information, spread
 from .options import Options
 from .registry import Method
 
+FEWEST = 4  # raters for three classes; three leave 11 parameters to 7 cells
 AWAY = 0.01  # how far from 0 and 1 a replicate starts: nearer, EM would stay
 
 
@@ -61,18 +62,32 @@ def bootstrap(
     first = found.estimate
     if first.latent is None:
         first = rates_of(start[0], start[1], found.prior, found.estimate.method)
-    return percentiles(
-        kind, [fit(table, counts, first, asked) for counts in samples if counts.any()], known
-    ), True
+    voting = ~np.isnan(table.patterns)
+    rates = []
+    for counts in samples:
+        votes = np.asarray(voting[counts > 0].any(axis=0))
+        enough = np.count_nonzero(votes) >= fewest_raters(options)
+        rates.append(of_voters(fit(table, counts, first, asked) if enough else None, votes))
+    return percentiles(kind, rates, known), True
 
 
-def percentiles(kind: str, replicates: Sequence[Any], known: NDArray[np.bool_]) -> Intervals:
-    """Return the spread of the replicates' rates, each of shape (2, m); nan where a rate is not known."""
-    rates = np.array(replicates)
-    errors = rates.std(axis=0, ddof=1)
-    ends = np.percentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
-    errors[:, ~known] = ends[:, :, ~known] = np.nan
-    return Intervals(kind, errors[0], errors[1], ends[:, 0].T, ends[:, 1].T)
+def fewest_raters(options: Options) -> int:
+    """Return how many raters a sample needs: one alone is right whatever is drawn."""
+    return FEWEST if options.classes == 3 else 2
+
+
+def of_voters(rates: Any, votes: NDArray[np.bool_]) -> Rates:
+    """Return a sample's rates, shape (2, m): nan for raters who have no vote in it, and for all where it gives no rates.
+
+    EM leaves the rates of who has no vote where they began, which says nothing of the rater.
+    """
+    return np.full((2, len(votes)), np.nan) if rates is None else np.where(votes, rates, np.nan)
+
+
+def percentiles(kind: str, samples: Sequence[Rates], known: NDArray[np.bool_]) -> Intervals:
+    """Return the spread of the samples' rates, each of shape (2, m) and nan where undetermined."""
+    errors, ends = spread(np.array(samples), np.stack([known, known]))
+    return Intervals(kind, errors[0], errors[1], ends[0], ends[1])
 
 
 def _samples(found: Found, count: Rates, options: Options) -> Iterator[Rates] | None:

@@ -6,12 +6,14 @@ likelihood estimation of misspecified models*, Econometrica 50(1), 1982.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+LACKING = 1 - LEVEL  # share of a bootstrap's samples that may leave a rate undetermined
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
 BOUNDARY = 1e-6  # a rate this near to 0 or 1 is on its way there, and has no curvature
 
@@ -57,6 +59,31 @@ class Intervals:
             parts[name] = getattr(whole, name).copy()
             parts[name][places] = getattr(self, name)
         return Intervals(self.kind, **parts)
+
+
+def spread(rates: Rates, known: NDArray[np.bool_]) -> tuple[Rates, Rates]:
+    """Return the standard error and the two ends of each rate over a bootstrap's samples.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (samples, ...)
+        nan where a sample does not determine a rate: it counts for nothing.
+    known : ndarray of bool, shape (...)
+        Of which rates they are asked for. nan are those of others, and those that more than 5 % of the samples lack.
+
+    Returns
+    -------
+    errors : ndarray, shape (...)
+    ends : ndarray, shape (..., 2)
+    """
+    known = known & (np.isnan(rates).mean(axis=0) <= LACKING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
+        errors = np.nanstd(rates, axis=0, ddof=1)
+        ends = np.nanpercentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    ends = np.moveaxis(ends, 0, -1)
+    errors[~known] = ends[~known] = np.nan
+    return errors, ends
 
 
 def from_information(

@@ -95,9 +95,8 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
         for weights in draws(len(rates), replicates, seed):
             drawn = weights[:, None, None]
             found.append((filled * drawn).sum(axis=0) / (known * drawn).sum(axis=0))
-    enough = (known.sum(axis=0) >= 2).all(axis=0) & np.isfinite(found).all(axis=(0, 1))
     intervals = (
-        percentiles("cases", np.nan_to_num(found).tolist(), enough)
+        percentiles("cases", found, (known.sum(axis=0) >= 2).all(axis=0))
         if len(rates) > 1
         else Intervals.undefined("cases", len(names))
     )

@@ -5,7 +5,6 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +14,9 @@ from numpy.typing import NDArray
 from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable
 from ..bootstrap import Samples
-from ..intervals import LEVEL, Intervals
+from ..intervals import Intervals, spread
 from .options import LabelOptions
 
-LACKING = 1 - LEVEL  # share of the fits that may leave a rate undetermined
 Rates = NDArray[np.float64]
 
 
@@ -85,8 +83,8 @@ def bootstrap(
 ) -> LabelIntervals | None:
     """Return percentile intervals over resampled voxels, or samples of cases, if they are asked for.
 
-    They are nan for labels that hold no voxel, or that more than 5 % of the samples lack, for labels that a rater does
-    not know, and where there is one rater or one label: these are right whatever is drawn.
+    They are nan for labels that hold no voxel, for labels and raters that more than 5 % of the samples lack, for labels that a
+    rater does not know, and where there is one rater or one label: these are right whatever is drawn.
     """
     if options.intervals == "none":
         return None
@@ -115,14 +113,7 @@ def known_rates(
 
 def of_samples(kind: str, rates: Rates, known: NDArray[np.bool_]) -> LabelIntervals:
     """Return percentile intervals from the sensitivities of samples, shape (replicates, m, K)."""
-    known = known & (np.isnan(rates).mean(axis=0) <= LACKING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
-        errors = np.nanstd(rates, axis=0, ddof=1)
-        ends = np.nanpercentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
-    ends = np.moveaxis(ends, 0, -1)
-    errors[~known] = ends[~known] = np.nan
-    return LabelIntervals(kind, errors, ends)
+    return LabelIntervals(kind, *spread(rates, known))
 
 
 def _resampled_voxels(counts: Rates, options: LabelOptions) -> Iterator[Rates]:
@@ -139,14 +130,16 @@ def _resampled_voxels(counts: Rates, options: LabelOptions) -> Iterator[Rates]:
 def _fitted(
     table: CoreLabelTable, confusion: Rates, asked: CoreLabelOptions, samples: Iterable[Rates]
 ) -> Rates:
-    """Return the sensitivities of each sample, shape (replicates, m, K); nan of a label that none of its voxels has."""
+    """Return the sensitivities of each sample, shape (replicates, m, K); nan of labels and raters that it lacks."""
     codes, labels = table.codes, len(table.labels)
     rates = []
     for drawn in samples:
         fitted = core.fit(table, drawn, confusion, asked)
         found = np.diagonal(fitted, axis1=1, axis2=2).copy()
         voted = np.zeros(labels + 1, bool)
-        voted[codes[drawn > 0]] = True  # a missing vote is -1
+        given = codes[drawn > 0]
+        voted[given] = True  # a missing vote is -1
         found[:, ~voted[:labels]] = np.nan
+        found[(given < 0).all(axis=0)] = np.nan
         rates.append(found)
     return np.array(rates)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import said, warn
 from ...inputs.checks import check_choice
-from ...inputs.names import quoted
+from ...inputs.names import quoted, told
 from ..declared import documented
 from ..estimate import check_table
 from ..labels.declared import AskedLabels, LabelPrior
@@ -129,6 +129,18 @@ def pooled(
     start: PooledEstimate | None = None,
 ) -> tuple[PooledEstimate | LabelEstimate, list[str]]:
     """Return the estimate over cases, and what makes it doubtful; ``asked``: options of label maps."""
+    made, remarks = _pooled(tables, method, options, priors, asked, start)
+    return made, remarks + _remarks_on_intervals(made)
+
+
+def _pooled(
+    tables: Mapping[str, VoteTable] | Mapping[str, LabelTable],
+    method: str,
+    options: Options,
+    priors: str,
+    asked: AskedLabels | None,
+    start: PooledEstimate | None,
+) -> tuple[PooledEstimate | LabelEstimate, list[str]]:
     check_choice(priors, "priors", ("auto", "own", "shared"))
     kind = _kind_of(tables)
     row = method_called(method, images=False)
@@ -156,6 +168,23 @@ def pooled(
     if own or by_masses or (start is not None and options.intervals == "none"):
         return pool_rows(votes, row, options, start, own=own)
     return pool_shared(votes, row, options)
+
+
+def _remarks_on_intervals(made: PooledEstimate | LabelEstimate) -> list[str]:
+    """Say of whom there are no intervals, where others have some."""
+    if made.intervals is None:
+        return []
+    has_rate, has_ends = (
+        np.isfinite(one).reshape(len(made.names), -1).any(axis=1).tolist()
+        for one in (made.sensitivity, made.intervals.sensitivity)
+    )
+    lacking = [
+        name for name, rate, ends in zip(made.names, has_rate, has_ends, strict=True) if rate and not ends
+    ]
+    if not (lacking and any(has_ends)):
+        return []
+    what = "lacking in more than 5 % of the bootstrap's samples of cases: no intervals"
+    return [told(lacking, f"is {what}", f"are {what}")]
 
 
 def has_own_prior(method: Method, options: Options, priors: str) -> bool:

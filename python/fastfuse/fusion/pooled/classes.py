@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import said
 from ..backends import core
-from ..bootstrap import percentiles
+from ..bootstrap import FEWEST, of_voters, percentiles
 from ..estimate import Estimate
 from ..intervals import Intervals
 from ..messages import complaint_about_table
@@ -37,7 +37,6 @@ FOREGROUND = np.array([0.0, 0.5, 1.0])  # how much of a class is foreground
 FIRST_MARKS = np.array([0.02, 0.485, 0.95])
 FIRST_SHARES = np.array([0.8, 0.33, 0.33]) / (0.8 + 0.33 + 0.33)
 ADDED = 0.5  # to every count
-FEWEST = 4  # raters; three leave 11 parameters to 7 cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,13 +196,16 @@ def _next_marks(rows: CaseRows, r: Values) -> Marks:
 
 
 def _intervals(rows: CaseRows, options: Options, known: NDArray[np.bool_]) -> Intervals:
-    """Return percentile intervals over samples of cases; nan of fewer than two."""
+    """Return percentile intervals over samples of cases; nan of fewer than two, and of raters whom more than 5 % of them lack."""
     if rows.cases < 2:
         return Intervals.undefined("cases", len(known))
-    rates = []
+    rates, voting = [], rows.voting()
     for weights in draws(rows.cases, options.replicates, options.seed):
-        found = fit(rows.weighted(weights), options)
-        voxels = rows.by_case(rows.count) * weights
-        ends = rates_at(found.marks, voxels @ found.shares / voxels.sum())
-        rates.append([ends[0], ends[2]])
+        votes, ends = np.asarray(voting[weights > 0].any(axis=0)), None
+        if np.count_nonzero(votes) >= FEWEST:
+            found = fit(rows.weighted(weights), options)
+            voxels = rows.by_case(rows.count) * weights
+            sensitivity, _, specificity, _ = rates_at(found.marks, voxels @ found.shares / voxels.sum())
+            ends = sensitivity, specificity
+        rates.append(of_voters(ends, votes))
     return percentiles("cases", rates, known)

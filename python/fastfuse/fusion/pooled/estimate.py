@@ -14,7 +14,7 @@ from ...inputs.raters import remarks_on_same_votes
 from ...inputs.threads import remarks_on_threads
 from ..backends import core
 from ..backends.found import CoreEstimate
-from ..bootstrap import AWAY, percentiles
+from ..bootstrap import AWAY, of_voters, percentiles
 from ..doubts.copies import same_in_table
 from ..estimate import Estimate, estimated
 from ..intervals import Intervals
@@ -303,17 +303,20 @@ def who_reads(tables: Sequence[VoteTable]) -> NDArray[np.bool_]:
 
 
 def _intervals(problem: Problem, found: Fit, options: Options, known: NDArray[np.bool_]) -> Intervals:
-    """Return percentile intervals over samples of cases; nan of fewer than two cases, or raters."""
+    """Return percentile intervals over samples of cases; nan of fewer than two cases, or raters, and of who is lacking in more than 5 % of them."""
     cases = problem.given.cases
     if cases < 2 or np.count_nonzero(known) < 2:
         return Intervals.undefined("cases", len(known))
     one, zero = (np.clip(rate, AWAY, 1 - AWAY) for rate in (found.rates.sensitivity, found.rates.specificity))
     start = Rates(one, 1 - one, zero, 1 - zero), found.prior
-    rates = [
-        fit(problem.weighted(weights), start).rates
-        for weights in draws(cases, options.replicates, options.seed)
-    ]
-    return percentiles("cases", [[one.sensitivity, one.specificity] for one in rates], known)
+    rates, voting = [], problem.given.voting()
+    for weights in draws(cases, options.replicates, options.seed):
+        votes, ends = np.asarray(voting[weights > 0].any(axis=0)), None
+        if np.count_nonzero(votes) >= 2:
+            drawn = fit(problem.weighted(weights), start).rates
+            ends = drawn.sensitivity, drawn.specificity
+        rates.append(of_voters(ends, votes))
+    return percentiles("cases", rates, known)
 
 
 def remarks_on_rates(made: PooledEstimate) -> list[str]:

@@ -108,6 +108,11 @@ class CaseRows:
         """Whether there are votes between 0 and 1."""
         return bool(((self.votes > 0) & (self.votes < 1)).any())
 
+    def voting(self) -> NDArray[np.bool_]:
+        """Return who votes in each case, shape (cases, m)."""
+        given = ~self.missing[self.row] & (self.count > 0)[:, None]
+        return np.stack([self.by_case(one) > 0 for one in given.T.astype(np.float64)], axis=1)
+
     def weighted(self, weights: Values) -> CaseRows:
         """Return the rows of a sample of cases; ``weights``: how often each is drawn."""
         drawn = weights[self.case] > 0

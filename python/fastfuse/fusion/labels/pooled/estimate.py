@@ -229,6 +229,8 @@ def _intervals(
     rates = []
     for weights in draws(len(tables), options.replicates, options.seed):
         found = np.diagonal(problem.weighted(weights).fit_near(fit.theta).confusion, axis1=1, axis2=2).copy()
-        found[:, ~np.tensordot(weights, volumes.any(axis=1), 1).astype(bool)] = np.nan
+        drawn = np.asarray(volumes[weights > 0].any(axis=0))
+        found[:, ~drawn.any(axis=0)] = np.nan
+        found[~drawn.any(axis=1)] = np.nan
         rates.append(found)
     return of_samples("cases", np.array(rates), known)
