@@ -174,13 +174,9 @@ def _remarks_on_intervals(made: PooledEstimate | LabelEstimate) -> list[str]:
     """Say of whom there are no intervals, where others have some."""
     if made.intervals is None:
         return []
-    has_rate, has_ends = (
-        np.isfinite(one).reshape(len(made.names), -1).any(axis=1).tolist()
-        for one in (made.sensitivity, made.intervals.sensitivity)
-    )
-    lacking = [
-        name for name, rate, ends in zip(made.names, has_rate, has_ends, strict=True) if rate and not ends
-    ]
+    places = range(len(made.names))
+    has_ends = [bool(np.isfinite(made.intervals.sensitivity[i]).any()) for i in places]
+    lacking = [made.names[i] for i in places if np.isfinite(made.sensitivity[i]).any() and not has_ends[i]]
     if not (lacking and any(has_ends)):
         return []
     what = "lacking in more than 5 % of the bootstrap's samples of cases: no intervals"
