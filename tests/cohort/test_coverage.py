@@ -149,7 +149,8 @@ def rates_of(found: Any) -> Any:
 def test_samples_without_a_rater_say_nothing_of_the_rater(kind: str, method: Any, priors: Any) -> None:
     """Of 6 cases Zoe reads 3: 1.6 % of the samples lack her. Each sample is fused again, as cases of its own."""
     tables = cases_of_one_who_reads_few(kind, 6, 3)
-    options: Any = {"priors": priors, "performance_prior": (20, 0.9) if kind == "labels" else (5, 1.5)}
+    belief = (20, 0.9) if kind == "labels" else (5, 1.5)
+    options: Any = {"priors": priors, "performance_prior": belief, "tol": 1e-9, "max_iter": 5000}
     found = pool(tables, method, intervals="bootstrap", replicates=REPLICATES, **options)
     samples = []
     for times in draws(len(tables), REPLICATES, 0):
@@ -172,7 +173,8 @@ def test_samples_without_a_rater_say_nothing_of_the_rater(kind: str, method: Any
     ends = found.intervals.sensitivity
     if kind != "labels":
         ends = np.stack([ends, found.intervals.specificity])
-    np.testing.assert_allclose(ends, expected, rtol=0, atol=2e-3)
+    # A sample's EM begins at the rates of all cases, and of labels may end at another mode.
+    np.testing.assert_allclose(ends, expected, rtol=0, atol=5e-3 if kind == "labels" else 1e-4)
 
 
 @pytest.mark.parametrize("priors", ["own", "shared"])
