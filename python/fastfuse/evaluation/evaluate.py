@@ -65,8 +65,9 @@ def evaluate(
         Masks, or probabilities in [0, 1]: what is at least ``cut`` is marked. A slice, (x, y) or (x, y, 1), is measured
         in its plane, and its volumes are those of a slice 1 mm thick where no thickness is given.
     spacing_mm : sequence of 3 float, optional
-        Voxel size along each axis, in mm; two numbers do for a slice. Without it the affine of an image that has one
-        (nibabel, MONAI), a sheared one included, or 1 mm.
+        Voxel size along each axis, in mm; two numbers do for a slice. Without it that of the first image that lies
+        somewhere (nibabel, MONAI, SimpleITK, TorchIO), whose affine may be sheared, or 1 mm if none does. Of an image whose
+        voxels' size is not known to be in mm (xarray with coordinates), give it.
     cut : float, default 0.5
         In (0, 1].
     least_voxels : int, default 0
