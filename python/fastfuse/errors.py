@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class FastfuseError(ValueError):
@@ -110,20 +111,35 @@ def in_python(message: str) -> str:
     return _FOR_SHELL.sub("", _SHELL_FIRST.sub(r"\1", message))
 
 
+Typed = Callable[[str], str]
+
+
 class _Audience:
     """Who reads messages: a user of Python, or of the shell, who gets both halves and leaves out Python's."""
 
+    typed: Typed | None = None  # leaves them out, and names options as they are typed
     is_shell = False
 
 
 @contextmanager
-def in_the_shell() -> Iterator[None]:
-    """Let messages keep what they say for the shell, in all threads."""
-    before, _Audience.is_shell = _Audience.is_shell, True
+def in_the_shell(typed: Typed | None = None) -> Iterator[None]:
+    """Let messages keep what they say for the shell, in all threads; ``typed`` makes of them what is written for its user."""
+    before = _Audience.is_shell, _Audience.typed
+    set_audience(typed, is_shell=True)
     try:
         yield
     finally:
-        _Audience.is_shell = before
+        _Audience.is_shell, _Audience.typed = before
+
+
+def audience() -> tuple[Typed | None, bool]:
+    """Return who reads messages, for :func:`set_audience` in a process of its own."""
+    return _Audience.typed, _Audience.is_shell
+
+
+def set_audience(typed: Typed | None, is_shell: bool) -> None:
+    """Let the messages of this process be for who reads those of another."""
+    _Audience.typed, _Audience.is_shell = typed, is_shell
 
 
 def in_python_alone(text: str) -> str:
@@ -134,6 +150,21 @@ def in_python_alone(text: str) -> str:
 def said(message: str) -> str:
     """Return a message for who reads it: what goes into an error that is none of ours (ValueError, TypeError)."""
     return message if _Audience.is_shell else in_python(message)
+
+
+def as_written(message: str) -> str:
+    """Return a message as files hold it, which are for who asked for them: with one way to name an option."""
+    if not _Audience.is_shell:
+        return in_python(message)
+    return message if _Audience.typed is None else _Audience.typed(message)
+
+
+def facts_as_written(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON holds, its warnings as they are written: a list, or a list for each case."""
+    told = facts.get("warnings")
+    if isinstance(told, Mapping):
+        return {**facts, "warnings": {case: [*map(as_written, said)] for case, said in told.items()}}
+    return {**facts, "warnings": [*map(as_written, told)]} if isinstance(told, list) else dict(facts)
 
 
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:

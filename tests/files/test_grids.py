@@ -40,6 +40,10 @@ def test_geometry_is_kept(tmp_path: Path, masks: np.ndarray, qform: int, sform: 
 # --- grids ---------------------------------------------------------------------------------------------------
 
 
+OBLIQUE = np.eye(4)
+OBLIQUE[:2, :2] = [[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]]
+
+
 def fuse_two(tmp_path: Path, masks: np.ndarray, data: np.ndarray, affine: np.ndarray) -> fastfuse.Fusion:
     first, second = save(tmp_path / "one.nii.gz", masks[0]), save(tmp_path / "two.nii.gz", data, affine)
     return fastfuse.fuse_files([first, second], tmp_path / "c.nii.gz")
@@ -63,15 +67,28 @@ def test_small_shift_is_a_warning(tmp_path: Path, masks: np.ndarray) -> None:
             lambda data: (data, shifted(0.2)),
             r"shape \(14, 18, 11\), but lie 0\.2 mm \(0\.2 voxels\) apart: resample .*, or pass resample='nearest'",
         ),
-        (lambda data: (data[:-1], shifted(0.5)), r"shapes \(13, 18, 11\) and \(14, 18, 11\): resample"),
-        (lambda data: (data, AFFINE @ np.diag([1, 1, 1.1, 1])), "apart: resample"),
-        (lambda data: (data[:, :, ::2], AFFINE @ np.diag([1, 1, 2, 1])), "shapes .*: resample"),
+        (
+            lambda data: (data[:-1], shifted(0.5)),
+            r"shapes \(13, 18, 11\) and \(14, 18, 11\), and origins 0\.5 mm off a whole number of voxels: resample",
+        ),
+        (
+            lambda data: (data, AFFINE @ np.diag([1, 1, 1.1, 1])),
+            r"apart, and have voxels of 1 x 1\.2 x 3\.3 and 1 x 1\.2 x 3 mm: resample",
+        ),
+        (
+            lambda data: (data[:, :, ::2], AFFINE @ np.diag([1, 1, 2, 1])),
+            r"shapes .*, and voxels of 1 x 1\.2 x 6 and 1 x 1\.2 x 3 mm: resample",
+        ),
+        (
+            lambda data: (data[:-1], OBLIQUE @ AFFINE),
+            r"shapes .*, and axes 5\.7 degrees apart: resample",
+        ),
         (
             lambda data: (inner(data), shifted(5)),
             r"lie 5 mm \(5 voxels\) apart: one header is wrong; or, .* grid=FILE",
         ),
     ],
-    ids=["shift", "shape", "spacing", "thick", "whole shift"],
+    ids=["shift", "shape", "spacing", "thick", "oblique", "whole shift"],
 )
 def test_other_grid(tmp_path: Path, masks: np.ndarray, change: Any, message: str) -> None:
     data, affine = change(masks[1])

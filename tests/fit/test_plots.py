@@ -34,11 +34,11 @@ def test_the_figure_shows_what_the_fit_says(drawn: Drawn, tmp_path: Path) -> Non
     assert fit is not None
     assert [patch.get_height() + 0.5 for patch in ax.patches] == pytest.approx(fit.observed)
     shown = {line.get_label(): line.get_ydata() for line in ax.lines}
-    assert list(shown) == [
-        label for label in shown if label.partition(":")[0].partition(" (")[0] in fit.models
-    ]
-    for label, expected in shown.items():
-        name = label.partition(":")[0].partition(" (")[0]
+    called = [label.partition(":")[0].partition(" (")[0] for label in shown]
+    names = ["staple" if name == "staple, prior estimated" else name for name in called]
+    assert names == list(fit.models)
+    assert "staple" not in called
+    for name, expected in zip(names, shown.values(), strict=True):
         np.testing.assert_allclose(expected, np.maximum(fit.models[name].expected, 0.5))
     assert sum("(used" in label for label in shown) == 1
     ax.figure.savefig(tmp_path / "fit.png")  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def test_best_is_the_best_of_the_fit(drawn: Drawn) -> None:
     kept: Any = SimpleNamespace(fit=fit)
     fusion = replace(fastfuse.staple([[0, 1, 1], [0, 1, 0], [1, 1, 0]]), _votes=kept)
     labels = [line.get_label() for line in fastfuse.plots.fit(fusion).lines]
-    assert labels == ["staple (best): −0.010", "border-staple (used): 0"]
+    assert labels == ["staple, prior estimated (best): −0.010", "border-staple (used): 0"]
 
 
 def test_it_draws_into_given_axes_and_of_estimates(drawn: Drawn) -> None:

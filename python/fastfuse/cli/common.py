@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import FusionWarning, lacking
+from ..errors import FusionWarning, facts_as_written, lacking
 from ..report import terminal as report
 from .flags import with_typed_values
 from .process.streams import CannotPrint, ReaderGone
@@ -82,6 +82,10 @@ def progress(steps: int | None, *, lines: bool = False) -> Iterator[report.Say]:
         yield say
 
 
+def _as_written(facts: object) -> object:
+    return facts_as_written(facts) if isinstance(facts, dict) else facts
+
+
 def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool = True) -> None:
     """Print last what a command found: by ``show``, or what ``facts`` returns as JSON.
 
@@ -91,7 +95,7 @@ def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool
         return
     try:
         if manner.json:
-            sys.stdout.write(json.dumps(facts(), indent=2, allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(_as_written(facts()), indent=2, allow_nan=False) + "\n")
         else:
             show()
         sys.stdout.flush()

@@ -58,7 +58,7 @@ def main(*, ends: bool = False) -> None:
     """
     if COMPLETION in os.environ:
         os.environ["COLUMNS"] = WIDE
-    with in_the_shell(), hearing(ends=ends) as ear, recording() as written:
+    with in_the_shell(with_typed_values), hearing(ends=ends) as ear, recording() as written:
         try:
             open_streams()
             code = _flushed(_run(ear, written))

@@ -36,6 +36,7 @@ def facts_of_pair(record: Record) -> dict[str, Any]:
             {"number": number, **asdict(lesion), "place_mm": _place(record.image.affine, lesion.voxel)}
             for number, lesion in enumerate(record.lesions, 1)
         ],
+        "grid": dict(record.grid),
         "warnings": record.remarks,
     }
 
@@ -52,6 +53,7 @@ def facts_of_folders(
         "missing_truths": [recorded(name) for name in result.missing_truths],
         "summary": {name: _summary(one) for name, one in result.summary.items()},
         "pooled": pooled,
+        **({"cropped": [recorded(name) for name in result.cropped]} if result.cropped else {}),
         "cases": {
             recorded(name): {**measures_of(one), "status": statuses_of(one)}
             for name, one in result.cases.items()

@@ -211,6 +211,7 @@ def compare(files: Mapping[str, Path], options: Options, say: Say) -> Record:
         space=space,
         image=common.of_output(images["truth"]).like,
         options=options,
+        grid=common.facts(),
         remarks=remarks,
         below=images["image"].data if "image" in images else None,
     )

@@ -158,10 +158,12 @@ def evaluate_all(
     masks = _masks(folders, pairs)
     doubts: list[str] = []
     cases: dict[str, Evaluation] = {}
+    cropped: list[str] = []
     for name, (prediction, truth) in pairs.files.items():
         files = inputs_of(prediction, truth, masks.get(name))
         record = compare(files, options, say)
         cases[name] = record.evaluation
+        cropped += [name] if record.grid.get("extent") == "files" else []
         doubts += record.remarks
     remarks = [*pairs.doubts, *_missing(pairs, folders), *grouped(doubts)]
     for role in ("prediction", "truth"):
@@ -176,6 +178,7 @@ def evaluate_all(
         missing_predictions=pairs.without_prediction,
         missing_truths=pairs.without_truth,
         matched_by=pairs.ways,
+        cropped=cropped,
     )
     return found, remarks
 

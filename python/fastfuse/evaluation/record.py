@@ -34,6 +34,8 @@ class Record:
     image : Image
         The truth.
     options : Options
+    grid : mapping
+        What JSON says of the grid of all files.
     remarks : list of str
         Doubts about the files.
     below : ndarray or None
@@ -45,6 +47,7 @@ class Record:
     space: Space
     image: Image
     options: Options
+    grid: Mapping[str, Any]
     remarks: list[str]
     below: NDArray[Any] | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class FolderEvaluation:
         Files of the truths' folder without a prediction, and of the predictions' folder without a truth.
     matched_by : dict of str to int
         Number of cases that were matched by file name, and in each of the other ways.
+    cropped : list of str
+        Cases whose files were cropped, so that the box that holds both is all that was counted.
     """
 
     cases: Mapping[str, Evaluation]
@@ -63,6 +65,7 @@ class FolderEvaluation:
     missing_predictions: list[str]
     missing_truths: list[str]
     matched_by: Mapping[str, int]
+    cropped: list[str] = field(default_factory=list)
 
 
 def summaries_of(results: Sequence[Evaluation]) -> dict[str, Summary]:

@@ -128,7 +128,8 @@ def fit_facts(fit: Fit | None) -> dict[str, Any] | None:
         for name, one in fit.models.items()
     }
     observed = [round(count, 2) for count in fit.observed.tolist()]
-    return {"observed": observed, "marked": round(fit.marked, 2), "used": fit.used, "models": models}
+    soft = {"soft": True} if fit.soft else {}
+    return {"observed": observed, **soft, "marked": round(fit.marked, 2), "used": fit.used, "models": models}
 
 
 def auto_facts(choice: Choice) -> dict[str, Any]:

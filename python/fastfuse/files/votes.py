@@ -338,7 +338,7 @@ def _doubts(
     job: Job, inputs: Inputs, fusion: Fusion, doubts: list[str], label: int | None, *, fit: bool, pooled: bool
 ) -> list[str]:
     """Return what is doubtful of a fusion, with that of files; ``fit``: of its model, too, ``pooled``: by rates of many cases."""
-    of_fit = remarks_on_fit(fusion, pooled=pooled) if fit else []
+    of_fit = remarks_on_fit(fusion, pooled=pooled, image=job.image is not None) if fit else []
     return [*doubts, *misfit_remarks(job, inputs, fusion, label), *of_fit]
 
 

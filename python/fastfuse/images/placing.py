@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,11 +26,14 @@ class Placing:
         What is done with an image whose voxels lie between those of the grid.
     use : {"qform", "sform"} or None
         Which of a NIfTI header's two affines counts; None for the sform, where there is one.
+    offered : bool
+        Whether the caller could name a grid, so that messages may advise it.
     """
 
     grid: Path | None = None
     resample: str = "none"
     use: str | None = None
+    offered: bool = field(default=True, compare=False)
 
     @classmethod
     def checked(cls, grid: PathLike | None = None, resample: str = "none", use: str | None = None) -> Placing:
@@ -48,4 +51,4 @@ class Placing:
         )
 
 
-AS_IT_IS = Placing()
+AS_IT_IS = Placing(offered=False)

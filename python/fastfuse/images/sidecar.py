@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import facts_as_written
 from .outputs import Outputs, check_outputs
 from .written.endings import DICOM, SEGMENTS
 
@@ -22,8 +23,10 @@ def sidecar_path(image: Path) -> Path:
 
 
 def sidecar_bytes(facts: dict[str, Any]) -> bytes:
-    """Serialise the content of a sidecar."""
-    return (json.dumps(facts, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    """Serialise the content of a sidecar, its warnings for who asked for it."""
+    return (
+        json.dumps(facts_as_written(facts), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    ).encode()
 
 
 def check_reports(output: Path | None, figure: Path | None, inputs: list[Path], *, overwrite: bool) -> None:

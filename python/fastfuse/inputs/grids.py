@@ -19,6 +19,7 @@ RESAMPLE = "resample one onto the other's grid"
 ONE_WRONG = "one header is wrong, or they do not belong together"
 FLAT = 1e-6  # of the box that an affine's steps would span at right angles: as much is no volume
 MOST_APART = 100  # times: voxels of one case differ by less; a header's size that differs by more is wrong
+STRAIGHT = 0.05  # degrees between axes that are taken for none
 SHEAR = 0.01  # cosine of the angle of two axes up to which distances along them err by a hundredth at most
 
 
@@ -170,15 +171,43 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     if not doubt and not meet(first, other):
         return f"{names} have no voxel in common{_and(turned)}: {sizes or ONE_WRONG}{rest}"
     remedy = f"{doubt or f'{wrong}{RESAMPLE}{otherwise}'}{rest}"
+    lattices = [] if doubt or wrong else _lattices_apart(first, other)
     if first.shape != other.shape:
-        return f"{names} have shapes {other.shape} and {first.shape}{_and(turned)}: {remedy}"
+        what = ", and ".join([f"shapes {other.shape} and {first.shape}", *lattices])
+        return f"{names} have {what}{_and(turned)}: {remedy}"
     moved = other.corners - first.corners
     shift = float(np.linalg.norm(moved, axis=1).max())
     voxels = float(np.linalg.norm(moved @ np.linalg.inv(first.affine[:3, :3]).T, axis=1).max())
     apart = f"{names} have the shape {first.shape}, but lie {shift:.3g} mm ({counted(voxels, 'voxel', '.3g')}) apart"
+    apart += f", and have {', and '.join(lattices)}" if lattices else ""
     if not doubt and (turned or _by_whole_voxels(first, other)):
         return f"{apart}{_and(turned)}: one header is wrong, or the images do not belong together{rest}"
     return f"{apart}{_and(turned)}: {remedy}"
+
+
+def _lattices_apart(first: Grid, other: Grid) -> list[str]:
+    """Say in what two lattices differ: the voxels' size, the axes' directions, or how far from whole voxels they lie."""
+    if not (first.known and other.known):
+        return []
+    pair = (other, first)
+    found = []
+    if not np.allclose(np.sort(other.voxel_mm), np.sort(first.voxel_mm), rtol=1e-3):
+        sizes = (" x ".join(f"{side:.4g}" for side in grid.voxel_mm) for grid in pair)
+        found.append(f"voxels of {' and '.join(sizes)} mm")
+    one, two = (grid.affine[:3, :3] / grid.voxel_mm for grid in (first, other))
+    turn = one.T @ two
+    cosine = (
+        np.abs(turn).max(axis=0)
+    ).min()  # of the axes that are most apart, whatever their order and direction
+    degrees = float(np.degrees(np.arccos(min(cosine, 1.0))))
+    if degrees > STRAIGHT:
+        found.append(f"axes {degrees:.2g} degrees apart")
+    if not found and first.shape != other.shape:  # of one shape, the corners tell it
+        at = np.linalg.solve(first.affine[:3, :3], other.affine[:3, 3] - first.affine[:3, 3])
+        off = float(np.linalg.norm(first.affine[:3, :3] @ (at - np.rint(at))))
+        if off > NEAR * first.voxel_mm.min():
+            found.append(f"origins {off:.3g} mm off a whole number of voxels")
+    return found
 
 
 def meet(first: Grid, other: Grid) -> bool:

@@ -11,6 +11,7 @@ from .numbers import millilitres, plural, rate
 from .pairs import NONE, each_pair, matrix, rows_of_pairs
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
+from .words.region import whole_in_short
 
 Facts = dict[str, Any]
 
@@ -36,11 +37,11 @@ def print_agreement(facts: Facts, written: Sequence[Path]) -> None:
 def _titles(facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield what is said of all voxels and of the region, the longest first."""
     mask, margin = facts["mask"], facts["options"]["roi"]
-    where = "whole volume" if mask is None else "inside the mask"
+    where = whole_in_short(facts["grid"]) if mask is None else "inside the mask"
     region = "marked by anybody" if margin is None else f"within {margin:g} mm of marks"
     yield where, region
     yield (
-        "whole\nvolume" if mask is None else "inside\nthe mask",
+        where.replace(" ", "\n", 1),
         "marked\nby anybody" if margin is None else f"within {margin:g} mm\nof marks",
     )
 

@@ -12,6 +12,7 @@ from .numbers import below_best, millilitres, plural
 from .pairs import NONE, each_pair, matrix, rows_of_pairs
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
+from .words.region import region_of
 
 Facts = dict[str, Any]
 Cells = tuple[str, Sequence[str]]  # a column's title, and its cells
@@ -96,9 +97,8 @@ def _pairs(facts: Facts) -> Iterator[Table]:
 def _below(facts: Facts) -> Iterator[str]:
     """Yield what the numbers are, and what is left out."""
     roi = facts["options"]["roi"]
-    where = "the whole volume" if facts["mask"] is None else f"inside {Path(facts['mask']).name}"
-    near = "" if roi == "all" else f", within {roi:g} mm of what anybody marks"
-    yield f"Fused: {plural(facts['region_voxels'], 'voxel')}, {where}{near}."
+    where = region_of(facts["mask"], roi, facts["grid"])
+    yield f"Fused: {plural(facts['region_voxels'], 'voxel')}, {where}."
     disputed, differing = (millilitres(facts[name]["ml"]) for name in ("disputed", "differing"))
     yield f"Raters differ on {disputed} ml; the masks above differ on {differing} ml."
     pairs = list(each_pair(facts["dice"]))

@@ -11,6 +11,7 @@ from ..images.paths import short_names, shown
 from .numbers import millilitres, plural
 from .table import Column, Row, Table
 from .terminal import broken, fitting, output, print_below, printable, width
+from .words.region import whole_of
 
 if TYPE_CHECKING:
     from ..evaluation.lesions import Lesion
@@ -88,7 +89,7 @@ def distance(mm: float) -> str:
 def _how(record: Record) -> Iterator[str]:
     """Yield lines on the evaluated region and on lesions."""
     result, mask, options = record.evaluation, record.files.get("mask"), record.options
-    where = "the whole volume" if mask is None else f"inside {printable(mask.name)}"
+    where = printable(whole_of(record.grid)) if mask is None else f"inside {printable(mask.name)}"
     yield f"{plural(_voxels(result), 'voxel')} ({where}), cut {options.cut:g}"
     yield from how_masks_were_made(options)
     left_out = f"{result.prediction_left_out:,} predicted and {result.truth_left_out:,} true"

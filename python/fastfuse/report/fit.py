@@ -7,6 +7,7 @@ from typing import Any
 
 from .numbers import below_best
 from .table import Column, Row, Table, first_that_fits
+from .words.fit import BY_PROBABILITY, model_called, there_called
 
 Facts = dict[str, Any]
 TITLE = "fit: voxels by number of marks"
@@ -20,6 +21,12 @@ def fit_table(facts: Facts, columns: int | None) -> Table | None:
     if not fit or not fit["models"]:
         return None
     return first_that_fits([_beside(fit), _below(fit)], columns)
+
+
+def counts_line(facts: Facts) -> Iterator[str]:
+    """Yield what the table counts, where that is no marks of masks."""
+    if facts.get("fit") and facts["fit"].get("soft"):
+        yield f"Fit: {BY_PROBABILITY}; masks have other numbers of marks."
 
 
 def nats_line(facts: Facts) -> Iterator[str]:
@@ -60,8 +67,8 @@ def _below(fit: Facts) -> Table:
 
 def _rows(fit: Facts) -> list[tuple[str, Sequence[float]]]:
     return [
-        ("observed", fit["observed"]),
-        *((name, one["expected"]) for name, one in fit["models"].items()),
+        (there_called(soft=fit.get("soft", False)), fit["observed"]),
+        *((model_called(name), one["expected"]) for name, one in fit["models"].items()),
     ]
 
 

@@ -13,6 +13,7 @@ from .names import Names, for_tables
 from .numbers import DECIMALS, interval, millilitres, plural
 from .table import Column, Row, Table, first_that_fits
 from .terminal import fitting, output, print_below, printable, width
+from .words.region import whole_of_cases
 
 if TYPE_CHECKING:
     from ..evaluation.options import Options
@@ -116,7 +117,8 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
         if names:
             yield f"{len(names)} of {printable(folder.name)} {what}"
     mask = folders.get("mask")
-    where = "the whole volumes" if mask is None else f"inside {printable(mask.name)}"
+    whole = whole_of_cases(len(result.cases), len(result.cropped))
+    where = whole if mask is None else f"inside {printable(mask.name)}"
     yield f"{where}, cut {options.cut:g}"
     yield from how_masks_were_made(options)
     if any(one.undefined or one.infinite for one in result.summary.values()):

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .fit import auto_line, fit_table, nats_line
+from .fit import auto_line, counts_line, fit_table, nats_line
 from .names import Names, for_tables
 from .numbers import from_anchor, millilitres, plural, rate, significant, times
 from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
+from .words.region import has_soft_votes, region_of
 
 Facts = dict[str, Any]
 Cell = tuple[str, str]  # title and text; a title may have a second line
 
-EQUAL_ML = 1e-6  # volumes that differ by less are one
 FAINT = 0.5  # below it a vote marks nothing
 
 
@@ -47,7 +47,8 @@ def _print(facts: Facts, below: Sequence[str]) -> None:
     fit = None if "of" in facts else fit_table(facts, width())
     if fit is not None:
         fit.print(console)
-    of_fit = (*(() if fit is None else nats_line(facts)), *auto_line(facts))
+    of_table = () if fit is None else (*counts_line(facts), *nats_line(facts))
+    of_fit = (*of_table, *auto_line(facts))
     lines = (*said, *_volumes(facts), *decisions_in_words(facts), *of_fit, *_how(facts), *below)
     print_below(console, map(printable, lines))
 
@@ -125,8 +126,8 @@ def _rates(rater: Facts) -> Facts:
 def _sized(facts: Facts) -> list[str]:
     """Return which sizes the table has: the sums of votes and growth only where they say more."""
     grown = "raters" in facts.get("dilation", {})
-    soft = any(abs(rater["volume_ml"] - rater["marked_ml"]) > EQUAL_ML for rater in facts["raters"])
-    return ["marked (ml)", *(["votes (ml)"] if soft else []), *(["grown to"] if grown else [])]
+    soft = ["votes (ml)"] if has_soft_votes(facts["raters"]) else []
+    return ["marked (ml)", *soft, *(["grown to"] if grown else [])]
 
 
 def _sizes(facts: Facts, i: int) -> Facts:
@@ -209,16 +210,11 @@ def _how(facts: Facts) -> Iterator[str]:
     yield from _preset(facts)
     options, mask = facts["options"], facts["region"]["mask"]
     roi = options.get("roi", "all")
-    inside = [] if mask is None else [f"inside {Path(mask).name}"]
-    if roi == "disputed":
-        inside.append("in dispute")
-    elif roi != "all":
-        inside.append(f"within {roi:g} mm of what anybody marks")
-    where = ", ".join(inside) or "the whole volume"
+    where = region_of(mask, roi, facts.get("grid", {}), soft=has_soft_votes(facts["raters"]))
     yield f"{plural(facts['region']['voxels'], 'voxel')} ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}"
     if roi == "disputed":
         yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
-    elif not inside:
+    elif mask is None and roi == "all":
         margin = "roi" in options and not facts.get("grid", {}).get("sheared")
         remedy = "--roi 4, and --mask," if margin else "--mask"
         yield f"Background counts: it inflates specificity{_on_prior(facts)}; give {remedy} to leave it out."

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .fusion import EQUAL_ML
 from .names import Names, for_tables
 from .numbers import millilitres, plural, rate, small
 from .table import Column, Row, Table, first_that_fits
 from .terminal import output, print_below, printable, width
+from .words.region import EQUAL_ML, whole_of
 
 Facts = dict[str, Any]
 
@@ -69,7 +69,7 @@ def expected_line(facts: Mapping[str, Any]) -> Iterator[str]:
 def _how(facts: Facts) -> Iterator[str]:
     """Yield lines on the region and on what the measures are."""
     options, mask = facts["options"], facts["mask"]
-    where = "the whole volume" if mask is None else f"inside {Path(mask).name}"
+    where = whole_of(facts["grid"]) if mask is None else f"inside {Path(mask).name}"
     agreed, disputed = facts["agreed_voxels"], facts["disputed_voxels"]
     yield f"All raters agree on {agreed:,} voxels of {agreed + disputed:,} ({where}); cut {options['cut']:g}."
     near = "all" if options["roi"] is None else f"those within {options['roi']:g} mm of what anybody marks"

@@ -94,6 +94,7 @@ def _fit_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "model": fit["used"],
         "observed": fit["observed"],
+        **({"soft": True} if fit.get("soft") else {}),
         "expected": fit["models"][fit["used"]]["expected"],
         "misfit": None if misfit is None else misfit.removeprefix(MISFIT).lstrip(": "),
     }

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from ...errors import CohortError, reason_of
+from ...errors import CohortError, Typed, audience, reason_of, set_audience
 from ...streaming.executors import check_executor, is_of_dask
 from ...streaming.executors import workers_of as workers_of_executor
 from ...streaming.work import as_done, in_flight
@@ -149,7 +149,9 @@ def spawned(workers: int) -> Iterator[ProcessPoolExecutor]:
 
     If the work is given up, they are ended, and not waited for.
     """
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=audience()
+    )
     try:
         yield pool
     except BaseException:
@@ -161,6 +163,7 @@ def spawned(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the process that began this one."""
+def _begin(typed: Typed | None, is_shell: bool) -> None:
+    """Leave Ctrl-C to the process that began this one, and write for whom it writes."""
+    set_audience(typed, is_shell)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

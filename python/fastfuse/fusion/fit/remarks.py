@@ -23,14 +23,14 @@ REMEDIES = {
 WITHOUT_COPIES = "without the copies STAPLE with its prior estimated fits: leave them out, prior='estimate'"
 
 
-def remarks_on_fit(fusion: Fusion | Estimate, *, pooled: bool = False) -> list[str]:
+def remarks_on_fit(fusion: Fusion | Estimate, *, pooled: bool = False, image: bool = False) -> list[str]:
     """Say where the model that was used expects less than half of what there is, or more than twice.
 
     A number of marks counts where voxels that are there, or are expected, are at least 100 and 1 % of those that anybody marks: of
     independent voxels, chance would not double or halve a hundred in 10^8 fusions. Of masks alone: what soft votes expect
     depends on the M-step. Of raters who are given twice it is tested whether the model fits those who differ, of whom it
     expects that a copy marks where its original does.
-    ``pooled``: the rates are those of many cases.
+    ``pooled``: the rates are those of many cases. ``image``: one is given, though the method may take none.
     """
     source = fusion._votes
     if not isinstance(source, Source) or surely_fits(source):
@@ -51,16 +51,16 @@ def remarks_on_fit(fusion: Fusion | Estimate, *, pooled: bool = False) -> list[s
     advice = (
         WITHOUT_COPIES
         if _fits_without_copies(source)
-        else _of_one_case(source)
+        else _of_one_case(source, image=image)
         if pooled
-        else _advice(source)
+        else _advice(source, image=image)
     )
     return [
         f"{MISFIT}: {what} {there:,.0f} voxels, and {model} expects {wanted:,.0f}{once}; {advice}",
     ]
 
 
-def _advice(source: Source) -> str:
+def _advice(source: Source, *, image: bool) -> str:
     """Say which model fits better, and how to take it."""
     fit = source.compared
     if fit is None or fit.used is None or fit.best in (None, fit.used):
@@ -68,11 +68,11 @@ def _advice(source: Source) -> str:
     best = str(fit.best)
     gain = fit.price(fit.used) - fit.price(best)
     same = best == STAPLE and fit.used not in (BORDER, CLASSES)
-    remedy = "prior='estimate'" if same else _remedy(best, source)
+    remedy = "prior='estimate'" if same else _remedy(best, source, image=image)
     return f"{_model(best)} fits better, by {gain:.2g} nats a marked voxel: {remedy}"
 
 
-def _of_one_case(source: Source) -> str:
+def _of_one_case(source: Source, *, image: bool) -> str:
     """Say, of a case by rates of many, whether its own rates are others, or another model would fit better."""
     rows, used = source.rows, source.used
     assert rows is not None
@@ -86,7 +86,7 @@ def _of_one_case(source: Source) -> str:
     if same or best == "shared":
         return "none of the models here fits it: look at the raters"
     gain = fit.price("shared") - fit.price(best)
-    return f"{_model(best)} fits this case better, by {gain:.2g} nats a marked voxel: {_remedy(best, source)}"
+    return f"{_model(best)} fits this case better, by {gain:.2g} nats a marked voxel: {_remedy(best, source, image=image)}"
 
 
 def _fits_without_copies(source: Source) -> bool:
@@ -98,13 +98,14 @@ def _fits_without_copies(source: Source) -> bool:
     return alone is not None and farthest(rows.observed, alone.expected, rows.marked) is None
 
 
-def _remedy(best: str, source: Source) -> str:
-    """Say how to take a model, without options that are set and that it refuses."""
+def _remedy(best: str, source: Source, *, image: bool) -> str:
+    """Say how to take a model, without options that are set and that it refuses; never by the method that is used."""
     remedy = REMEDIES[best] + _without(source.refused.get(best, ()))
-    if best != CLASSES:
+    if best != CLASSES or source.name == BORDER:
         return remedy
     for_image = (*source.refused.get(BORDER, ()), *source.refused.get("image", ()))
-    return f"{remedy}, or with an image method='border-staple'{_without(for_image)}"
+    given = "" if image else "with an image "
+    return f"{remedy}, or {given}method='border-staple'{_without(for_image)}"
 
 
 def _without(options: Sequence[str]) -> str:

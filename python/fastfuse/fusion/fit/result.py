@@ -49,6 +49,8 @@ class Fit:
         Voxels that anybody marks.
     raters : int
         Raters with votes, copies of another one's left out. Models expect copies to mark where their originals do.
+    soft : bool
+        Whether votes lie between 0 and 1, so that ``observed`` are no counts of masks.
     """
 
     observed: NDArray[np.float64]
@@ -56,6 +58,7 @@ class Fit:
     used: str | None
     marked: float
     raters: int
+    soft: bool = False
 
     def price(self, name: str) -> float:
         """Return the information criterion of a model in nats a marked voxel, lower is better.
@@ -73,7 +76,8 @@ class Fit:
 
     def __repr__(self) -> str:
         numbers = [f"{k}" for k in range(len(self.observed))]
-        rows = {"marks": numbers, "observed": [f"{count:.0f}" for count in self.observed]}
+        there = "soft votes" if self.soft else "observed"
+        rows = {"marks": numbers, there: [f"{count:.0f}" for count in self.observed]}
         rows |= {name: [f"{count:.0f}" for count in one.expected] for name, one in self.models.items()}
         widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
         label = max(map(len, rows))

@@ -177,7 +177,7 @@ class Source:
             for name, one in models.items()
         }
         used = None if self.model is None else self.name
-        return Fit(wide.observed, models, used, rows.marked, rows.distinct)
+        return Fit(wide.observed, models, used, rows.marked, rows.distinct, soft=not rows.are_masks)
 
 
 def rival_of_staple(raters: int, *, image: bool) -> str | None:

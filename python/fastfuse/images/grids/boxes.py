@@ -103,6 +103,17 @@ def file_of(grid: Grid, images: Sequence[Image]) -> Path | None:
     return next((image.path for image in images if one_grid(grid, image.grid)), None)
 
 
+def holds_crops_alone(grid: Grid, votes: Sequence[Image], others: Sequence[Image]) -> bool:
+    """Tell whether files, some of them cropped, do not show how far the volume reaches on whose lattice they lie.
+
+    ``others``: what is no votes, such as a mask, and tells it where it lies on the grid. So does a file of votes, unless it was
+    cropped to what it marks.
+    """
+    if any(one_grid(grid, image.grid) for image in others):
+        return False
+    return all(all(_filled(image)) for image in votes if one_grid(grid, image.grid))
+
+
 def one_grid(first: Grid, other: Grid) -> bool:
     """Tell whether two grids are one, but for a tenth of a voxel."""
     return first.shape == other.shape and shift_of(first, other) <= NEAR
@@ -143,5 +154,10 @@ def _fills(image: Image, fit: Fit, other: Fit) -> bool:
     """
     if fit.turned or other.turned:
         return False
-    fills = filled_axes(image.data) if image.fills is None else image.fills
+    fills = _filled(image)
     return all(fills[axis] for axis in range(3) if fit.box.low[axis] != other.box.low[axis])
+
+
+def _filled(image: Image) -> tuple[bool, ...]:
+    """Tell along which axes a file's marks reach both ends."""
+    return filled_axes(image.data) if image.fills is None else image.fills

@@ -22,9 +22,9 @@ from ..paths import names_of, recorded, shown, without_guess
 from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from ..wanted import Wanted
-from .boxes import box_of_all, file_of, nothing, one_grid
+from .boxes import box_of_all, file_of, holds_crops_alone, nothing, one_grid
 from .forms import disagreement, forms_of, unit_doubt, with_thickness
-from .words import called, not_zero, on_frames, units_in_words
+from .words import PADDED, beyond_crops, called, not_zero, on_frames, units_in_words
 
 
 @dataclass
@@ -42,6 +42,8 @@ class Common:
         Doubts about how the images lie to each other.
     joined : bool
         Whether it was made to hold all masks, so that they have been compared with each other.
+    crops : bool
+        Whether no file tells how far the volume reaches, if any is padded.
     moved : list of (str, str)
         What was done, and the name of the file.
     names : mapping of Path to str
@@ -53,6 +55,7 @@ class Common:
     placing: Placing
     remarks: list[str] = field(default_factory=list)
     joined: bool = False
+    crops: bool = False
     moved: list[tuple[str, str]] = field(default_factory=list)
     names: Mapping[Path, str] = field(default_factory=dict)
 
@@ -83,11 +86,15 @@ class Common:
         parts = [image for image, kind in named if kind in ("votes", "present")]
         regions = [image for image, kind in named if kind == "mask"]
         box, remarks = box_of_all(parts, regions, chosen=placing.use is not None)
-        if box.shape == first.data.shape:
-            return cls(_without_voxels(first), first.path, placing)
-        data = nothing(box.shape, first.data.dtype)
-        like = replace(first, data=data, affine=box.affine(first.affine))
-        return cls(like, file_of(like.grid, [*parts, *regions]), placing, remarks, joined=True)
+        joined = box.shape != first.data.shape
+        like = _without_voxels(first)
+        if joined:
+            like = replace(like, data=nothing(box.shape, first.data.dtype), affine=box.affine(first.affine))
+        file = file_of(like.grid, [*parts, *regions]) if joined else first.path
+        votes = [image for image, kind in named if kind == "votes"]
+        others = [image for image, kind in named if kind in ("present", "mask")]
+        crops = not regions and holds_crops_alone(like.grid, votes, others)
+        return cls(like, file, placing, remarks, joined=joined, crops=crops)
 
     @classmethod
     def named(cls, image: Image | None, placing: Placing) -> Common:
@@ -150,7 +157,7 @@ class Common:
             placed.append(one)
             _say_instead(remarks, image.remark, one.remark)
             remarks.extend([remark] if remark else [])
-        remarks += self.in_words()
+        remarks += self.in_words(told=True)
         return placed
 
     def place_next(self, image: Image, remarks: list[str], kind: Kind = "votes") -> Image:
@@ -161,15 +168,18 @@ class Common:
         remarks += [
             *([remark] if remark else []),
             *units_in_words([image], self.names),
-            *self.in_words(before),
+            *self.in_words(before, told=True),
         ]
         return placed
 
-    def in_words(self, since: int = 0) -> list[str]:
-        """Return what was done with the images, one line for all to which the same was done."""
+    def in_words(self, since: int = 0, *, told: bool = False) -> list[str]:
+        """Return what was done with the images, one line for all to which the same was done; ``told``: and what it means."""
         named: dict[str, list[str]] = {}
         for what, name in self.moved[since:]:
-            named.setdefault(what, []).append(name)
+            more = (
+                beyond_crops(offered=self.placing.offered) if told and self.crops and PADDED in what else ""
+            )
+            named.setdefault(f"{what}{more}", []).append(name)
         return [one_remark(names, what) for what, names in named.items()]
 
     def of_output(self, placed: Image) -> Common:
@@ -184,6 +194,7 @@ class Common:
             "file": None if self.file is None else recorded(self.file),
             "shape": list(self.like.data.shape),
             "affine": self.like.affine.tolist(),
+            **({"extent": "files"} if self.crops and any(PADDED in what for what, _ in self.moved) else {}),
             **({"sheared": True} if self.like.grid.sheared else {}),
             **({"placed": self.in_words()} if self.moved else {}),
             **({"use": self.placing.use} if self.placing.use is not None else {}),
@@ -228,7 +239,7 @@ class Common:
             )
         if not fit.box.holds(whole):
             self._check_covers(image, kind)
-            done.append("padded with 0")
+            done.append(PADDED)
         kept = data[fit.box.slices_of(common)]
         if common != fit.box:
             done.append(f"cropped{self._cut_off(image, data, kept, kind)}")

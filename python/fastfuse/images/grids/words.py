@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...inputs.names import enumerated
 from ..image import Image
 from ..paths import shown
+
+PADDED = "padded with 0"
+# What is done to an image without a loss: moved by whole voxels, and nothing cut off that is not 0.
+_WITHOUT_LOSS = re.compile(rf": (?:(?:axes turned \([^()]*\)|{PADDED}|cropped)(?:, )?)+ onto ")
+DEPENDS = "prior, specificity and kappa depend"
+
+
+def is_note(remark: str) -> bool:
+    """Tell a remark on images that were moved without a loss, which is no doubt, from others."""
+    return _WITHOUT_LOSS.search(remark) is not None
+
+
+def beyond_crops(*, offered: bool) -> str:
+    """Say what takes more than the box of cropped files; ``offered``: whether the caller can name a grid."""
+    remedy = (
+        "grid=FILE (--grid FILE) takes the whole volume of the scan"
+        if offered
+        else "a mask tells what counts"
+    )
+    return f"; {remedy}, on which {DEPENDS}"
 
 
 def called(path: Path, names: Mapping[Path, str]) -> str:

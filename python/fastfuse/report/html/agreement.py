@@ -10,6 +10,7 @@ from ..agreement import COEFFICIENTS
 from ..citing import AGREEMENT, cited_for
 from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
+from ..words.region import whole_in_short
 from . import tables
 from .charts import pairs_chart
 from .page import File
@@ -67,7 +68,7 @@ RISE = "All three coefficients rise with the background around, AC1 up to 1: com
 
 def _coefficients(facts: Facts) -> tables.Table:
     margin = facts["options"]["roi"]
-    whole = "whole volume" if facts["mask"] is None else "inside the mask"
+    whole = whole_in_short(facts["grid"]) if facts["mask"] is None else "inside the mask"
     region = "marked by anybody" if margin is None else f"within {margin:g} mm of marks"
     pair = facts["everywhere"], facts["region"]
     rows = [[title, *(rate(one[name]) for one in pair)] for name, title in COEFFICIENTS.items()]

@@ -12,6 +12,7 @@ from ...fusion.fit.remarks import MISFIT
 from ..citing import cited_in
 from ..names import numbers_of
 from ..numbers import plural, rate, small
+from ..words.fit import BY_PROBABILITY, OF_AXIS, bars_are
 from . import tables
 from .charts import fit_chart, heat_chart, rates_chart
 from .decided import decisions_of_cases
@@ -212,15 +213,13 @@ def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
         what: [sum(one[what][k] for one in fits.values() if k < len(one[what])) for k in range(size)]
         for what in ("observed", "expected")
     }
-    text = (
-        "Bars are the voxels of all cases that so many raters mark; markers are what the model expects of them. The scale is "
-        "logarithmic; what is below one voxel lies on the axis."
-    )
+    soft = any(one.get("soft") for one in fits.values())
+    text = f"{bars_are(' of all cases', soft=soft)}; markers are what the model expects of them. {OF_AXIS}"
     columns = [("case", tables.WRAP), *((str(k), tables.NUMBER) for k in range(size)), ("fits", tables.TEXT)]
     rows = [[case, *_beside(one, size), "" if one["misfit"] is None else "no"] for case, one in fits.items()]
     caption = (
-        "Voxels by the number of raters who mark them; below, what the model expects. It does not fit where either is more than "
-        "twice the other."
+        f"Voxels by the number of raters who mark them{f' ({BY_PROBABILITY})' if soft else ''}; below, what the model expects. It does "
+        "not fit where either is more than twice the other."
     )
     misfits = [[case, one["misfit"]] for case, one in fits.items() if one["misfit"]]
     found = [section("fit-of-cases", "Fit of each case", [tables.table(caption, columns, rows)])]
@@ -232,7 +231,7 @@ def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
         )
     chart = fit_chart(sums["observed"], {"expected": sums["expected"]}, text)
     expected = {"expected": sums["expected"], "log_likelihood_per_mark": None}
-    of_all = tables.fit_table({"observed": sums["observed"], "models": {"expected": expected}})
+    of_all = tables.fit_table({"observed": sums["observed"], "soft": soft, "models": {"expected": expected}})
     return [section("fit", "Does the model fit?", [of_all], chart), *found]
 
 

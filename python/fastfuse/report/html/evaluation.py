@@ -13,6 +13,7 @@ from ..folders import TITLES, mean_and_interval, measured
 from ..names import numbered
 from ..numbers import millilitres, number, plural, rate, small
 from ..raters import expected_line, predicted
+from ..words.region import whole_of, whole_of_cases
 from . import tables
 from .charts import curve_chart, spread_chart
 from .page import File
@@ -73,7 +74,14 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
 
 def _made(facts: Facts) -> tables.Table:
     roles = {name: facts.get(name) for name in ("prediction", "truth", "mask", "image") if name in facts}
-    return tables.pairs_of("Options.", {"fastfuse": facts["fastfuse"], **roles, **facts["options"]})
+    region = {} if facts["mask"] is not None else {"all voxels": _whole(facts)}
+    return tables.pairs_of("Options.", {"fastfuse": facts["fastfuse"], **roles, **region, **facts["options"]})
+
+
+def _whole(facts: Facts) -> str:
+    if "cases" in facts:
+        return whole_of_cases(len(facts["cases"]), len(facts.get("cropped", ())))
+    return whole_of(facts["grid"])
 
 
 def _largest(lesions: Sequence[Facts]) -> list[Facts]:

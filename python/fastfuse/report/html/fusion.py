@@ -10,6 +10,8 @@ import numpy as np
 from ..citing import Cited, as_bibtex, cited_in
 from ..names import numbers_of
 from ..numbers import millilitres, number, plural, significant, small
+from ..words.fit import OF_AXIS, bars_are, model_called
+from ..words.region import has_soft_votes, region_of
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
 from .decided import decisions_part
@@ -176,11 +178,8 @@ def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str
 
 
 def _fit(fit: Facts) -> dict[str, Any]:
-    models = {name: one["expected"] for name, one in fit["models"].items()}
-    text = (
-        "Bars are the voxels that so many raters mark; markers are what each model expects, by the rates that it was fitted with. "
-        "The scale is logarithmic; what is below one voxel lies on the axis."
-    )
+    models = {model_called(name): one["expected"] for name, one in fit["models"].items()}
+    text = f"{bars_are(soft=fit.get('soft', False))}; markers are what each model expects, by the rates that it was fitted with. {OF_AXIS}"
     return {"chart": fit_chart(fit["observed"], models, text), "table": tables.fit_table(fit)}
 
 
@@ -255,12 +254,14 @@ def _options(facts: Facts) -> dict[str, Any]:
 def _grid(facts: Facts) -> dict[str, Any]:
     grid, region = facts["grid"], facts["region"]
     affine = np.array(grid["affine"])
+    soft = has_soft_votes(facts["raters"])
+    where = region_of(region["mask"], facts["options"].get("roi", "all"), grid, soft=soft)
     return {
         "shape": " × ".join(map(str, grid["shape"])),
         "voxel (mm)": " × ".join(number(one) for one in np.linalg.norm(affine[:3, :3], axis=0)),
         "voxel (ml)": significant(facts["voxel_ml"], 6),
         "grid of": grid["file"] or "a box that holds all files",
         **({"placed": grid["placed"]} if "placed" in grid else {}),
-        "mask": region["mask"] or "none: the whole volume",
-        "voxels that count": f"{region['voxels']:,}",
+        "mask": region["mask"] or "none",
+        "voxels that count": f"{region['voxels']:,} ({where})",
     }

@@ -12,6 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ...errors import as_written
+from ...images.grids.words import is_note
+
 LOADER = PackageLoader("fastfuse.report.html")
 JOINTS = re.compile(r"(?<=[\w.])([_/\\-])(?=\w)|(?<=[^\W_]{40})(?=[^\W_])")
 FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*(?: (?:[A-Z][A-Z=,:]*|\d+(?:[.:]\d+)*)(?![\w.]*\w))?(?!\w)")
@@ -67,6 +70,9 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
             "form-action 'none'",
         ]
     )
+    remarks = [*map(as_written, context["remarks"])]
+    doubts, notes = ([one for one in remarks if is_note(one) is noted] for noted in (False, True))
+    context = {**context, "remarks": doubts, "notes": notes}
     page = environment.get_template(template).render(
         **context, policy=policy, style=Markup(style), scripts=[Markup(script) for script in scripts]
     )

@@ -9,6 +9,8 @@ from typing import Any
 from ..fusion import faint_votes, without_interval
 from ..names import numbered
 from ..numbers import below_best, from_anchor, millilitres, number, rate
+from ..words.fit import BY_PROBABILITY, model_called, there_called
+from ..words.region import has_soft_votes
 from .page import File
 
 MOST_OPEN = 20  # rows of a table that may be folded away
@@ -92,7 +94,7 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
     """
     raters = facts["raters"]
     border = any("offset" in one for one in raters)
-    soft = any(one["marked_ml"] is None or abs(one["volume_ml"] - one["marked_ml"]) > 1e-6 for one in raters)
+    soft = has_soft_votes(raters)
     compared = of_masks or [one["dice"] for one in raters]
     dice, size = _median(compared), _median([one["marked_ml"] for one in raters])
     columns = [("#", NUMBER), ("rater", WRAP)]
@@ -180,8 +182,9 @@ def pairs_table(dice: Sequence[Sequence[float | None]], numbers: Sequence[str]) 
 
 def fit_table(fit: Mapping[str, Any]) -> Table:
     """Return the voxels by number of marks, those that there are and those that models expect."""
-    models = fit["models"]
-    columns = [("raters who mark", NUMBER), ("observed", NUMBER), *((name, NUMBER) for name in models)]
+    models, soft = fit["models"], fit.get("soft", False)
+    there = there_called(soft=soft)
+    columns = [("raters who mark", NUMBER), *((name, NUMBER) for name in (there, *map(model_called, models)))]
     rows = [
         [str(k), f"{count:,.0f}", *(f"{one['expected'][k]:,.0f}" for one in models.values())]
         for k, count in enumerate(fit["observed"])
@@ -190,7 +193,7 @@ def fit_table(fit: Mapping[str, Any]) -> Table:
     if len(known) > 1 and None not in known:
         rows.append(["nats a mark below the best", "", *(below_best(value, max(known)) for value in known)])
     return table(
-        "Voxels by the number of raters who mark them.",
+        f"Voxels by the number of raters who mark them{f'; {BY_PROBABILITY}' if soft else ''}.",
         columns,
         rows,
         sums=int(len(known) > 1 and None not in known),

@@ -14,6 +14,7 @@ from ...fusion.estimate import Estimate
 from ...fusion.result import Fusion
 from ...inputs.arrays import as_array, as_companion
 from ..numbers import below_best
+from ..words.fit import model_called, there_called
 from .given import check_axes, check_given
 from .style import (
     COLUMN,
@@ -82,8 +83,8 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         )
     own = ax is None
     ax = new_axes(ONE_AND_A_HALF, 2.9) if ax is None else ax
-    marks = np.arange(len(found.observed))
-    ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label="observed")
+    marks, there = np.arange(len(found.observed)), there_called(soft=found.soft)
+    ax.bar(marks, np.maximum(found.observed, LEAST) - LEAST, 0.8, LEAST, color=THERE, label=there)
     highest = max((one.log_likelihood_per_mark for one in found.models.values()), default=0.0)
     shift = np.linspace(-APART / 2, APART / 2, len(found.models)) if len(found.models) > 1 else np.zeros(1)
     for at, (name, one) in enumerate(found.models.items()):
@@ -95,7 +96,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
         }
         said = [word for word, which in (("used", found.used), ("best", found.best)) if name == which]
         beside = f" ({', '.join(said)})" if said else ""
-        text = f"{name}{beside}: {below}"
+        text = f"{model_called(name)}{beside}: {below}"
         expected = np.maximum(one.expected, LEAST)
         ax.vlines(
             marks + shift[at], found.observed.clip(LEAST), expected, color=look["color"], lw=1, alpha=0.6
@@ -105,7 +106,7 @@ def fit(fusion: Fusion | Estimate, ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom=LEAST)
     if len(marks) <= ALL_NUMBERS:
         ax.set_xticks(marks)
-    ax.set_xlabel("raters who mark a voxel")
+    ax.set_xlabel("marks of a voxel, soft votes by probability" if found.soft else "raters who mark a voxel")
     ax.set_ylabel("voxels")
     title = "expected: nats a marked voxel below the best"
     if own:

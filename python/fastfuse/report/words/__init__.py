@@ -1,0 +1,1 @@
+"""Words that terminal, pages and figures share."""
