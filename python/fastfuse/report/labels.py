@@ -14,7 +14,7 @@ from .numbers import millilitres, plural, rate
 from .review import decisions_in_words
 from .table import Column, Row, Table, first_that_fits
 from .terminal import GLUE, fitting, output, print_below, printable, width
-from .words.region import whole_of
+from .words.region import region_of
 
 Facts = dict[str, Any]
 
@@ -139,8 +139,7 @@ def _how(facts: Facts) -> Iterator[str]:
     if undecided:
         held = plural(undecided["voxels"], "voxel")
         yield f"Labels are tied at {held}, which hold{'s' * (undecided['voxels'] == 1)} {undecided['label']}."
-    mask = facts["region"]["mask"]
-    where = whole_of(facts["grid"]) if mask is None else f"inside {Path(mask).name}"
+    where = region_of(facts["region"]["mask"], facts["options"].get("roi", "all"), facts["grid"])
     ending = (
         f"{plural(facts['n_iter'], 'iteration')}, {'converged' if facts['converged'] else 'not converged'}"
     )

@@ -109,6 +109,17 @@ def test_a_margin_ends_at_the_box(crops: Path) -> None:
     )
 
 
+def test_a_margin_of_label_maps_is_told(crops: Path) -> None:
+    """It was called the whole volume."""
+    words = ["fuse", "w0.nii.gz", "w1.nii.gz", "-o", "c.nii", "--labels", "all", "--report", "r.html"]
+    for more, said in (
+        ([], "within 2 mm of what anybody marks"),
+        (["--mask", "w0.nii.gz", "--overwrite"], "inside w0.nii.gz, within 2 mm of what anybody marks"),
+    ):
+        assert f"voxels ({said}), " in done(crops, *words, "--roi", "2", *more).stdout
+        assert f"({said})" in Page.of((crops / "r.html").read_text(encoding="utf-8")).text
+
+
 def test_a_crop_that_holds_the_others_tells_no_more(tmp_path: Path) -> None:
     """One reader's crop is the box of all; a file with room around its marks is a volume."""
     masks = balls(2, 3, 4)
