@@ -100,6 +100,22 @@ def with_image() -> tuple[Any, np.ndarray, np.ndarray, reference.ReferenceBorder
     )
 
 
+@pytest.mark.parametrize("side", [0.3, 0.4, 0.6, 1.2])
+def test_heights_of_sides_in_single_precision(side: float) -> None:
+    """Ten voxels of 0.6 mm are 6 mm, where heights end, though a header holds 0.60000002."""
+    from fastfuse.fusion.border.heights import heights_of
+
+    ball = np.linalg.norm(np.indices((52, 52, 52)) - 25.5, axis=0) < 4
+    image = 100 + 60 * ball + np.arange(52.0)
+    exact, single = (
+        heights_of(image, [ball] * 3, [size] * 3, mask=None, present=[], label=None)
+        for size in (side, float(np.float32(side)))
+    )
+    assert exact.lesions
+    np.testing.assert_array_equal(single.voxel, exact.voxel)
+    np.testing.assert_array_equal(single.height, exact.height)
+
+
 @pytest.mark.parametrize("route", ["patterns", "rows"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_consensus_with_an_image(with_image: Any, route: str, threads: int) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse import _core
+from fastfuse.files.preset import _margin as margin_of
 
 from ..command import run_here
 from .draws import SPACING, contours, dice
@@ -111,6 +113,18 @@ def test_what_recommended_sets(
     save(tmp_path, "flair.nii.gz", DRAWN.image, affine)
     save(tmp_path, "flair01.nii.gz", np.clip(DRAWN.image / 400, 0.001, 0.9).astype(np.float32))
     assert chosen(tmp_path, files, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("sides", "margin"),
+    [((2.0625, 2.0625, 3), 4.13), ((2.4, 2.4, 5), 4.8), ((1.2, 1.2, 3), 4.0), ((2.1213, 4, 4), 4.25)],
+)
+def test_the_margin_is_at_least_two_voxels(sides: tuple[float, ...], margin: float) -> None:
+    """Sides of NIfTI are in single precision; and a margin of 4.12 mm would end before the second voxel of 2.0625 mm."""
+    single = np.float32(sides).tolist()
+    assert margin_of(single) == margin
+    reached = _core.near(np.eye(1, 6, dtype=np.uint8)[0], radius_mm=margin, spacing_mm=single[:1])
+    assert np.count_nonzero(reached) == 1 + int(margin / sides[0] + 0.001)
 
 
 def test_the_result_is_that_of_the_options(tmp_path: Path) -> None:

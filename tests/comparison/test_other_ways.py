@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from fastfuse.comparison.shapes import shape_average
 from fastfuse.comparison.simple import simple
@@ -80,6 +81,16 @@ def test_shapes_are_the_reference(seed: int, shape: tuple[int, ...], sides: tupl
     np.testing.assert_array_equal(
         shape_average(masks, sides), shape_based_average(np.stack(masks), np.array(sides))
     )
+
+
+@pytest.mark.parametrize("sides", [(0.3, 0.3, 0.9), (0.8, 0.8, 2.4), (0.1, 0.1, 0.3)])
+def test_shapes_of_sides_in_single_precision(sides: tuple[float, ...]) -> None:
+    """Where two distances cancel, as 3 steps of 0.3 mm and one of 0.9 mm do, no rounding of a header decides."""
+    rng = np.random.default_rng(0)
+    masks = [gaussian_filter(rng.random((16, 16, 12)), 1.5) > 0.5 for _ in range(2)]
+    whole = np.divide(sides, sides[0]).round()
+    for given in (sides, np.float32(sides).tolist()):
+        np.testing.assert_array_equal(shape_average(masks, given), shape_average(masks, whole))
 
 
 def test_shapes_by_hand() -> None:

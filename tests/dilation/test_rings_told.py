@@ -13,6 +13,7 @@ SHAPE = (24, 24, 24)
 MASK = np.zeros(SHAPE, np.uint8)
 MASK[9:15, 9:15, 9:15] = 1
 IMAGE = np.random.default_rng(0).normal(100, 5, SHAPE) + 80 * MASK
+SINGLE = (float(np.float32(0.3)),) * 3  # of a header: a little above 0.3
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,10 @@ IMAGE = np.random.default_rng(0).normal(100, 5, SHAPE) + 80 * MASK
     [
         ({"threshold": 5000}, "get no ring: no candidate around the mask is above threshold=5000"),
         ({"radius_mm": 0.5, "spacing_mm": (1, 1, 2)}, "get no ring: radius_mm=0.5 .* of 1 x 1 x 2 mm"),
+        (
+            {"radius_mm": 0.3, "spacing_mm": SINGLE, "threshold": 5000},
+            "no ring: no candidate around the mask",
+        ),
         ({"size": 50, "iterations": 1}, "smaller than the size asked, × 50: rater 0 × .* and rater 1 × .*"),
         ({"size": 50, "iterations": 1, "threshold": "exact"}, "smaller than the size asked, × 50"),
     ],

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from fastfuse.evaluation.space import Space
 from fastfuse.evaluation.surface import surface_distances
 
 SHAPE = (24, 19, 15)
@@ -84,6 +85,29 @@ def test_a_distance_of_the_tolerance_is_within_it(mm: float) -> None:
         ).surface_dice
         == 0
     )
+
+
+@pytest.mark.parametrize("side", [0.3, 0.4, 0.6, 0.8, 1.1])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_tolerance_of_whole_voxels_holds_for_sides_of_headers(side: float, turned: bool) -> None:
+    """NIfTI holds the sides, or the matrix, in single precision: 0.4 mm is 0.40000000596 mm."""
+    from scipy.spatial.transform import Rotation
+
+    affine = np.diag([side] * 3)
+    if turned:
+        affine = Rotation.from_rotvec([0.3, 0.2, -0.1]).as_matrix() @ affine
+    space = Space.of_affine(affine.astype(np.float32))
+    ones = np.zeros((20, 8, 8), bool)
+    ones[3:9, 2:6, 2:6] = True
+    twos = np.roll(ones, 2, 0)
+    assert surface_distances(ones, twos, space, tolerance_mm=2 * side).surface_dice == 1
+    assert surface_distances(ones, twos, space, tolerance_mm=1.99 * side).surface_dice < 1
+
+
+def test_a_tolerance_holds_for_sides_of_six_digits() -> None:
+    """Text headers, as of MetaImage, write a sixth of a mm as 0.166667."""
+    apart = surface_distances(voxels((2, 2, 2)), voxels((8, 2, 2)), (0.166667, 1, 1), tolerance_mm=1)
+    assert apart.surface_dice == 1
 
 
 def test_same_mask() -> None:

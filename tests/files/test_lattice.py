@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.inputs.nearest import resampled
 
 from ..command import run_here
 from .common import AFFINE, SHAPE, files_in, save, shifted
@@ -316,6 +317,14 @@ def test_nearest_on_request_alone(tmp_path: Path, masks: np.ndarray, affine: np.
     probability, _, facts = fused(tmp_path, [first, other], method="majority", resample="nearest")
     assert np.mean(probability != by_hand) < 0.002  # ties of distance
     assert "b.nii: resampled by the nearest voxel onto the grid of a.nii" in said(facts)
+
+
+@pytest.mark.parametrize(("fine", "coarse"), [(0.3, 0.45), (0.7, 1.05), (0.4, 0.6)])
+def test_the_middle_of_two_voxels_goes_up_for_sides_in_single_precision(fine: float, coarse: float) -> None:
+    data = np.arange(600, dtype=np.int16).reshape(-1, 1, 1)
+    grids = [np.diag([np.float32(side), 1, 1, 1]).astype(float) for side in (fine, coarse)]
+    found, _ = resampled(data, grids[0], (400, 1, 1), grids[1])
+    np.testing.assert_array_equal(found.ravel(), np.floor(1.5 * np.arange(400) + 0.5))
 
 
 # --- the shell, and evaluate ---------------------------------------------------------------------------------

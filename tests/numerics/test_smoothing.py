@@ -123,3 +123,13 @@ def test_ctrl_c_is_heard() -> None:
         timer.join()
         signal.signal(signal.SIGINT, handler)
     assert time.perf_counter() - started < 5
+
+
+def test_sides_of_headers_reach_as_far() -> None:
+    """Of 1.5 mm the Gaussian ends at 8 voxels of 0.8 mm, which NIfTI holds as 0.800000012 mm: not at 7."""
+    vote = np.eye(1, 40, 20)[0]
+    exact, single = (
+        fastfuse.smoothed_vote([vote], 1.5, spacing_mm=[side], least=1e-9)
+        for side in (0.8, float(np.float32(0.8)))
+    )
+    np.testing.assert_allclose(single, exact, rtol=1e-5)

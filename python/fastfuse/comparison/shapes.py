@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images.memory import load_scipy
-from ..inputs.lattice import box_of, grown
+from ..inputs.lattice import HEADERS, box_of, grown
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, ...]
 
 
 def shape_average(masks: Sequence[Mask], spacing_mm: Sequence[float]) -> Mask:
-    """Return where the mean over raters of the signed distance to their border is 0 or less.
+    """Return where the mean over raters of the signed distance to their border is 0 or less, up to rounding.
 
     Outside a mask the distance is that to its nearest voxel, inside minus that to the nearest voxel outside. A rater who marks
     nothing, or everything, has no border, and no say unless nobody has one. The distances are taken in the box around all marks and one voxel
@@ -32,8 +32,12 @@ def shape_average(masks: Sequence[Mask], spacing_mm: Sequence[float]) -> Mask:
     if box is None:  # half of them, or more, mark everything
         return average | (2 * sum(bool(mask.all()) for mask in masks) >= len(masks))
     edt = load_scipy("shape-based averaging", "scipy.ndimage").ndimage.distance_transform_edt
-    total = sum(_signed(mask[box], spacing_mm, edt) for mask in bounded)
-    average[box] = total <= 0
+    total, size = np.zeros((2, *average[box].shape))
+    for mask in bounded:
+        signed = _signed(mask[box], spacing_mm, edt)
+        total += signed
+        size += np.abs(signed)
+    average[box] = total <= HEADERS * size
     return average
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..inputs.arrays import name_of, shown_number
+from ..inputs.lattice import HEADERS
 from ..inputs.looks import LEAST_LABELLED, few_values, like_no_image
 from ..inputs.names import joined, told
 from ..inputs.threads import remarks_on_threads
@@ -102,7 +103,11 @@ def _why_none(guide: Guide) -> str:
     """Say why there is no ring around a mask that is not empty."""
     options = guide.options
     radius, cut = options.radius_mm, options.threshold
-    if radius is not None and options.spacing_mm is not None and radius < min(options.spacing_mm):
+    if (
+        radius is not None
+        and options.spacing_mm is not None
+        and radius < min(options.spacing_mm) * (1 - HEADERS)
+    ):
         sides = " x ".join(f"{side:.3g}" for side in options.spacing_mm)
         return f"radius_mm={radius:g} (--ring-radius-mm {radius:g}) reaches no voxel beside it, of {sides} mm"
     if isinstance(cut, str):

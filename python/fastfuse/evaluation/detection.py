@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..inputs.checks import check_choice, check_number
 from .components import large_and_small
+from .space import ROUNDING
 
 LEAST_MM3 = 3.0  # components of this volume or less are no lesions
 COVERED = 0.10  # α: a detected lesion has more than this share covered
@@ -17,7 +18,6 @@ OUTSIDE = 0.70  # β: a covering lesion has at most this share outside of all le
 EXPLAINED = 0.65  # γ: covering lesions are checked until they make up this share of the covered voxels
 CONNECTIVITY = 6
 MATCHES = ("msseg", "any")
-ROUNDING = 1e-5  # relative error of a voxel's volume, as headers hold single precision
 
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]

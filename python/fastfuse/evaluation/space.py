@@ -14,6 +14,7 @@ from ..inputs.checks import check_number, check_spacing
 from ..inputs.libraries import place_of_image
 
 RIGHT_ANGLE = 1e-6  # cosine below which two axes are at right angles; headers hold single precision
+ROUNDING = 1e-5  # relative error of sides and volumes: headers hold single precision, or six digits of text
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..inputs.checks import check_number
 from .components import as_volume, bounding_box, needed_scipy
-from .space import Space, space_of
-
-ROUNDING = 1e-9  # relative error of a distance: steps of 0.1 mm add up to 0.30000000000000004
+from .space import ROUNDING, Space, space_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def surface_distances(
     to the nearest centre on the other surface. The Hausdorff distance at the 95th percentile is the larger of the two
     directions' 95th percentiles (linear interpolation). The average symmetric surface distance is the mean over
     the surface voxels of both masks. The surface Dice is the share of the surface voxels of both masks whose distance
-    is at most the tolerance: each voxel counts as one, whatever area of the surface it stands for.
+    is at most the tolerance, up to rounding (headers hold 0.4 mm as 0.40000001): each voxel counts as one, whatever area of the surface it stands for.
 
     Parameters
     ----------

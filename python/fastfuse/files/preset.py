@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast, get_args
@@ -15,6 +16,7 @@ from ..fusion.option_checks import OF_TWO_CLASSES
 from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import Method, method_called
 from ..inputs.checks import check_choice
+from ..inputs.lattice import HEADERS
 from ..inputs.names import counted, quoted
 from .job import Inputs
 from .kinds import Kind, kind_of, voters_of
@@ -24,7 +26,7 @@ PresetName = Literal["recommended", "paper"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Setting = dict[str, Any]
 
-MARGIN_MM = 4.0  # around what anybody marks
+MARGIN_MM = 4.0  # around what anybody marks, at least
 LEAST_MARGIN = 2  # voxels
 FEWEST = 3  # raters whose votes tell how good each is
 FEWEST_OF_CLASSES = 4
@@ -173,8 +175,14 @@ def _region(method: Method, options: Options, inputs: Inputs) -> Setting:
     if not method.estimates or place_of([], options.device) is not None:
         return {}
     with suppress(GridError):
-        return {"roi": max(MARGIN_MM, round(LEAST_MARGIN * min(inputs.grid.spacing_mm), 2))}
+        return {"roi": _margin(inputs.grid.spacing_mm)}
     return {}
+
+
+def _margin(spacing_mm: Sequence[float]) -> float:
+    """Return the margin in mm: two voxels, up to a hundredth of a mm, where they are large."""
+    least = LEAST_MARGIN * min(spacing_mm) * (1 - HEADERS)
+    return max(MARGIN_MM, math.ceil(100 * least) / 100)
 
 
 def _without_margin(method: Method, options: Options, inputs: Inputs, preset: Preset) -> list[str]:

@@ -13,7 +13,7 @@ from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wro
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
 from ..inputs.kinds import RatersLike, VoxelsLike
-from ..inputs.lattice import around, box_of, grown
+from ..inputs.lattice import HEADERS, around, box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
 from .backends import core
@@ -126,7 +126,7 @@ def smoothed_on(
 
 def _kernel(sigma: float, length: int) -> NDArray[np.float64]:
     """Return a Gaussian's weights from its centre on, up to four sigma, or to the volume's length."""
-    reach = int(min(REACH * sigma + 0.5, length - 1))
+    reach = int(min(REACH * sigma * (1 + HEADERS) + 0.5, length - 1))
     if reach == 0:
         return np.ones(1)
     x = np.arange(-reach, reach + 1)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from .grids import NEAR, Grid
 
+HEADERS = 1e-6  # relative error of lengths in mm: headers hold voxels' sides in single precision
+
 
 def box_of(array: NDArray[Any]) -> tuple[slice, ...] | None:
     """Return the smallest box that holds all that is not 0; None if there is nothing."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 
-EVEN = 1e-9  # moves what lies in the middle of two voxels to the upper one, whatever the rounding
+EVEN = 1e-4  # voxels: moves the middle of two to the upper one, though headers round sides and origins to single precision
 
 
 def resampled(

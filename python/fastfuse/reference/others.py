@@ -42,12 +42,12 @@ def shape_based_average(masks: NDArray[np.bool_], spacing: Array) -> Flags:
     at = np.stack(np.meshgrid(*map(np.arange, masks.shape[1:]), indexing="ij"), axis=-1) * spacing
     points = at.reshape(-1, at.shape[-1]).astype(np.float64)
     apart = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=-1))
-    total, voting = np.zeros(len(points)), 0
+    total, size, voting = np.zeros(len(points)), np.zeros(len(points)), 0
     for mask in masks.reshape(len(masks), -1):
         if mask.any() and not mask.all():
             d = np.where(mask, -apart[:, ~mask].min(axis=1), apart[:, mask].min(axis=1))
-            total, voting = total + d, voting + 1
+            total, size, voting = total + d, size + np.abs(d), voting + 1
     if not voting:
         return np.full(masks.shape[1:], masks.mean() >= 0.5)
-    average: Flags = np.asarray(total <= 0).reshape(masks.shape[1:])
+    average: Flags = np.asarray(total <= size * 1e-6).reshape(masks.shape[1:])
     return average

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.arrays import Array, marks
-from ...inputs.lattice import box_of, grown
+from ...inputs.lattice import HEADERS, box_of, grown
 from ...inputs.looks import like_no_image
 from ...inputs.names import counted, told
 
@@ -186,7 +186,8 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
     ndimage = load_scipy("image of border-staple", "scipy.ndimage").ndimage
     number, lesions = ndimage.label(union, np.ones((3,) * union.ndim))
     distance, nearest = _nearest(ndimage, union, number, spacing_mm)
-    shell = ~union & (distance >= SHELL_MM[0]) & (distance <= SHELL_MM[1]) & brain
+    within = distance <= SHELL_MM[1] * (1 + HEADERS)
+    shell = ~union & (distance >= SHELL_MM[0] * (1 - HEADERS)) & within & brain
     inner, voxels = _means(image, nearest, core, lesions)
     outer, around = _means(image, nearest, shell, lesions)
     tells = (np.minimum(voxels, around) >= LEAST_VOXELS) & (inner - outer > LEAST_CONTRAST)
@@ -195,7 +196,7 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
             f"no lesion has {LEAST_VOXELS} voxels of core, which {CORE:.0%} of the raters mark, {LEAST_VOXELS} around it, "
             f"and a contrast of {LEAST_CONTRAST:g} medians of the brain; is the image bright on lesions?"
         )
-    voxel = np.flatnonzero(tells[nearest] & (distance <= SHELL_MM[1]) & brain)
+    voxel = np.flatnonzero(tells[nearest] & within & brain)
     of = nearest.ravel()[voxel]
     height = (image.ravel()[voxel] - outer[of]) / (inner[of] - outer[of])
     return Heights(voxel, np.clip(height, LOWEST, HIGHEST), int(np.count_nonzero(tells)))
