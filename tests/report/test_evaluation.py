@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -183,3 +184,88 @@ def test_a_measure_that_is_undefined_is_told_so(tmp_path: Path) -> None:
     page, facts = evaluated(tmp_path, "empty.nii.gz", MASKS[0])
     assert facts["hd95_mm"] is None
     assert f"HD95 (mm){facts['status']['hd95_mm']}" in page.text
+
+
+def boxes(folder: Path, side_mm: float, shifts: list[int | None]) -> None:
+    """Boxes as truths, and as predictions that lie so many voxels beside them; None for an empty one."""
+    affine = np.diag([side_mm, side_mm, side_mm, 1])
+    truth = np.zeros((20, 20, 20), np.uint8)
+    truth[4:12, 4:12, 4:12] = 1
+    for name in ("p", "t"):
+        (folder / name).mkdir()
+    for k, shift in enumerate(shifts):
+        prediction = 0 * truth if shift is None else np.roll(truth, shift, 0)
+        for name, data in (("p", prediction), ("t", truth)):
+            nib.save(nib.Nifti1Image(data, affine), folder / name / f"case{k}.nii.gz")
+
+
+def cells(page: Page) -> list[list[str]]:
+    """The text of each row's cells, tables one after the other."""
+    inside = [one for one in page.elements if one.tag in ("tr", "td", "th")]
+    rows: list[list[str]] = []
+    for one in inside:
+        if one.tag == "tr":
+            rows.append([])
+        else:
+            rows[-1].append(" ".join(one.text.split()))
+    return rows
+
+
+def test_what_is_infinite_in_the_summary_is_told_so_in_page_terminal_and_json(tmp_path: Path) -> None:
+    boxes(tmp_path, 1, [1, 2, None])
+    nib.save(nib.load(tmp_path / "t" / "case0.nii.gz"), tmp_path / "p" / "case3.nii.gz")
+    empty = nib.Nifti1Image(np.zeros((20, 20, 20), np.uint8), np.eye(4))
+    nib.save(empty, tmp_path / "t" / "case3.nii.gz")
+    page, facts = evaluated(tmp_path, "p", "t")
+    terminal = run_here(tmp_path, "evaluate", "p", "t").stdout
+    for name, title in (("hd95_mm", "HD95"), ("hd100_mm", "HD100"), ("assd_mm", "ASSD")):
+        assert facts["summary"][name]["status"]["mean"] == "infinite"
+        (row,) = (row for row in cells(page) if row[0] == f"{title} (mm)" and len(row) == 5)
+        (line,) = (line for line in terminal.splitlines() if line.strip().startswith(f"{title} (mm)"))
+        assert row[:4] == [f"{title} (mm)", *line.split()[2:]]
+        assert row[1] == "infinite"
+        assert row[2].endswith("–infinite")
+    assert re.search(r"infinite\s*mean HD95 \(mm\)|mean HD95 \(mm\)\s*infinite", page.text)  # a tile
+    assert "nan" not in "".join("".join(row) for row in cells(page))
+
+
+def test_the_tolerance_stands_beside_the_surface_dice(tmp_path: Path) -> None:
+    boxes(tmp_path, 1, [1, 2])
+    folders, facts = evaluated(tmp_path, "p", "t", "--tolerance-mm", "1.5")
+    assert facts["summary"]["surface_dice"]["mean"] < 1
+    found = [cell for row in cells(folders) for cell in row if cell.startswith("surface Dice")]
+    assert found == ["surface Dice within 1.5 mm"] * 2  # a row of the summary, a column of the cases
+    said = run_here(tmp_path, "evaluate", "p", "t", "--tolerance-mm", "1.5").stdout
+    assert "surface Dice: share of both surfaces within 1.5 mm of the other" in said
+    for name in ("e.json", "r.html"):
+        (tmp_path / name).unlink()
+    pair, _ = evaluated(tmp_path, "p/case0.nii.gz", "t/case0.nii.gz", "--tolerance-mm", "1.5")
+    assert [row[0] for row in cells(pair) if row[0].startswith("surface")] == ["surface Dice within 1.5 mm"]
+
+
+def test_distances_and_volumes_of_tiny_voxels_are_not_0(tmp_path: Path) -> None:
+    """Voxels of 1 µm: 0.001 mm, and 1e-9 mm³."""
+    boxes(tmp_path, 0.001, [1, 2, 3])
+    words = ("--least-mm3", "0")
+    folders, _ = evaluated(tmp_path, "p", "t", *words)
+    texts = [cells(folders), terminal_rows(tmp_path, "p", "t", *words)]
+    for name in ("e.json", "r.html"):
+        (tmp_path / name).unlink()
+    pair, facts = evaluated(tmp_path, "p/case1.nii.gz", "t/case1.nii.gz", *words)
+    texts += [
+        cells(pair),
+        terminal_rows(tmp_path, "p/case1.nii.gz", "t/case1.nii.gz", *words, "--save-lesions", "l.nii"),
+    ]
+    assert facts["hd95_mm"] == pytest.approx(0.002)
+    for rows in texts:
+        shown = [cell for row in rows for cell in row]
+        assert not {"0.00", "0.0", "0.00000", "-0.00"} & set(shown), rows
+        assert "0.002" in shown, rows  # HD95 of a case, and the median
+    assert any("5.12e-07" in cell for row in texts[2] for cell in row)  # mm³ of the lesion
+    assert any("5.12e-07" in cell for row in texts[3] for cell in row)
+
+
+def terminal_rows(folder: Path, *words: str) -> list[list[str]]:
+    done = run_here(folder, "evaluate", *words)
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]

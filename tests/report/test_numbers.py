@@ -11,7 +11,17 @@ import pytest
 
 import fastfuse
 from fastfuse.report.names import Names, for_tables, numbers_of
-from fastfuse.report.numbers import below_best, interval, millilitres, number, rate, significant, small
+from fastfuse.report.numbers import (
+    below_best,
+    cubic_millimetres,
+    interval,
+    millilitres,
+    millimetres,
+    number,
+    rate,
+    significant,
+    small,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 
@@ -83,6 +93,23 @@ def test_ordinary_numbers_have_no_power_of_ten(value: float, four: str, three: s
     assert significant(value, 3) == three
     if 0 < value < 0.1:
         assert millilitres(value) == three
+
+
+@pytest.mark.parametrize(
+    ("mm", "shown"),
+    [(0.0, "0.00"), (2.236, "2.24"), (0.1, "0.10"), (0.0534, "0.05"), (0.0072, "0.01"), (0.0012346, "0.00123"), (2e-7, "2e-07"),
+     (float("inf"), "infinite"), (float("nan"), "undefined")],
+)  # fmt: skip
+def test_a_distance_that_is_not_0_is_not_shown_as_0(mm: float, shown: str) -> None:
+    assert millimetres(mm) == shown
+
+
+@pytest.mark.parametrize(
+    ("mm3", "shown"),
+    [(0.0, "0.0"), (1234.56, "1,234.6"), (0.1, "0.1"), (0.02, "0.02"), (5.12e-7, "5.12e-07")],
+)
+def test_a_lesion_s_volume_is_not_shown_as_0(mm3: float, shown: str) -> None:
+    assert cubic_millimetres(mm3) == shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..images.paths import short_names, shown
-from .numbers import millilitres, plural
+from .numbers import cubic_millimetres, millilitres, millimetres, plural
 from .table import Column, Row, Table
 from .terminal import broken, fitting, output, print_below, printable, width
 from .words.region import whole_of
@@ -79,13 +79,6 @@ def share(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.4f}"
 
 
-def distance(mm: float) -> str:
-    """Return a distance as text."""
-    if math.isnan(mm):
-        return "undefined"
-    return "infinite" if math.isinf(mm) else f"{mm:.2f}"
-
-
 def _how(record: Record) -> Iterator[str]:
     """Yield lines on the evaluated region and on lesions."""
     result, mask, options = record.evaluation, record.files.get("mask"), record.options
@@ -133,9 +126,9 @@ def _distance_rows(result: Evaluation, options: Options) -> list[Told]:
     if not result.true_positives + min(result.false_positives, result.false_negatives):
         hd95 = hd100 = assd = "one mask is empty" if math.isinf(result.hd95_mm) else "both masks are empty"
     rows = [
-        ("HD95 (mm)", distance(result.hd95_mm), hd95),
-        ("HD100 (mm)", distance(result.hd100_mm), hd100),
-        ("ASSD (mm)", distance(result.assd_mm), assd),
+        ("HD95 (mm)", millimetres(result.hd95_mm), hd95),
+        ("HD100 (mm)", millimetres(result.hd100_mm), hd100),
+        ("ASSD (mm)", millimetres(result.assd_mm), assd),
     ]
     if result.surface_dice is not None:
         within = f"of both surfaces, within {options.tolerance_mm:g} mm of the other"
@@ -176,7 +169,7 @@ def _lesion_table(lesions: Sequence[Lesion]) -> Table:
     rows = []
     for number, lesion in sorted(kept, key=lambda pair: pair[0]):
         place = f"({', '.join(map(str, lesion.voxel))})"
-        size = f"{lesion.mm3:,.1f}", f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
+        size = cubic_millimetres(lesion.mm3), f"{lesion.voxels:,}", f"{100 * lesion.overlap:.0f} %"
         rows.append(Row([f"{number:>{digits}} {lesion.kind}", *size, place]))
     columns = [Column("lesion", right=False), *map(Column, ("mm³", "voxels", "overlap", "voxel"))]
     return Table(fitting(title), columns, rows)

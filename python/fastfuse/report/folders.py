@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..images.paths import shown
-from .evaluation import MOST_ROWS, distance, how_masks_were_made, share, wrote
+from .evaluation import MOST_ROWS, how_masks_were_made, share, wrote
 from .names import Names, for_tables
-from .numbers import DECIMALS, interval, millilitres, plural
+from .numbers import DECIMALS, interval, millilitres, millimetres, plural
 from .table import Column, Row, Table, first_that_fits
 from .terminal import fitting, output, print_below, printable, width
 from .words.region import whole_of_cases
@@ -59,7 +59,7 @@ def _cases(result: FolderEvaluation, listed: Sequence[str], names: Names) -> Tab
     rows = []
     for name, case in zip(names.short, listed, strict=True):
         one = result.cases[case]
-        rows.append(Row([name, share(one.dice), distance(one.hd95_mm), share(one.lesion_f1)]))
+        rows.append(Row([name, share(one.dice), millimetres(one.hd95_mm), share(one.lesion_f1)]))
     columns = [Column("case", right=False), *map(Column, ("Dice", "HD95 (mm)", "lesion F1"))]
     return Table(fitting(title), columns, rows)
 
@@ -83,7 +83,14 @@ def measured(name: str, value: float) -> str:
     """Return a measure as text."""
     if name.endswith("_ml") and math.isfinite(value):
         return millilitres(value)
-    return distance(value) if name.endswith(("_mm", "_ml")) else share(value)
+    return millimetres(value) if name.endswith(("_mm", "_ml")) else share(value)
+
+
+def titles(tolerance_mm: float | None) -> dict[str, str]:
+    """Return what pages call the measures: the surface Dice with its tolerance."""
+    if tolerance_mm is None:
+        return TITLES
+    return {**TITLES, "surface_dice": f"{TITLES['surface_dice']} within {tolerance_mm:g} mm"}
 
 
 def mean_and_interval(name: str, mean: float, low: float, high: float) -> tuple[str, str]:
@@ -92,7 +99,12 @@ def mean_and_interval(name: str, mean: float, low: float, high: float) -> tuple[
         return measured(name, mean), "undefined"
     if math.isinf(high):
         return measured(name, mean), "–".join(dict.fromkeys(measured(name, end) for end in (low, high)))
-    decimals, ends = interval(low, high, 2 if name.endswith(("_mm", "_ml")) else DECIMALS)
+    sized = name.endswith(("_mm", "_ml"))
+    decimals, ends = interval(low, high, 2 if sized else DECIMALS)
+    if sized and any(
+        value and not round(value, decimals) for value in (mean, low, high)
+    ):  # as of voxels of 1 µm
+        return measured(name, mean), "–".join(dict.fromkeys(measured(name, end) for end in (low, high)))
     return f"{mean:.{decimals}f}" if math.isfinite(mean) else measured(name, mean), "–".join(ends)
 
 
@@ -120,6 +132,8 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
     whole = whole_of_cases(len(result.cases), len(result.cropped))
     where = whole if mask is None else f"inside {printable(mask.name)}"
     yield f"{where}, cut {options.cut:g}"
+    if options.tolerance_mm is not None:
+        yield f"surface Dice: share of both surfaces within {options.tolerance_mm:g} mm of the other"
     yield from how_masks_were_made(options)
     if any(one.undefined or one.infinite for one in result.summary.values()):
         yield "Undefined values are left out; an infinite one makes the mean infinite."

@@ -9,7 +9,7 @@ from decimal import Decimal
 from ..inputs.names import counted
 
 ROUNDING = 1e-9  # cuts below count as 0
-SMALL_ML = 0.1  # volumes below are shown with more digits
+SMALL_ML, SMALL_MM, SMALL_MM3 = 0.1, 0.005, 0.05  # volumes and distances below are shown with more digits
 LEAST, MOST = 1e-6, 1e15  # below and above, numbers are shown with a power of ten
 DECIMALS = 4  # of rates
 FINEST = 5  # decimals of an interval's ends, at most
@@ -62,6 +62,20 @@ def from_anchor(offset: float | None, anchor: float | None) -> str:
 def millilitres(volume: float) -> str:
     """Return a volume in ml."""
     return f"{volume:.2f}" if volume == 0 or volume >= SMALL_ML else significant(volume, 3)
+
+
+def millimetres(distance: float) -> str:
+    """Return a distance in mm, or what it is if it is no number."""
+    if math.isnan(distance):
+        return "undefined"
+    if math.isinf(distance):
+        return "infinite"
+    return f"{distance:.2f}" if distance == 0 or distance >= SMALL_MM else significant(distance, 3)
+
+
+def cubic_millimetres(volume: float) -> str:
+    """Return a lesion's volume in mm³."""
+    return f"{volume:,.1f}" if volume == 0 or volume >= SMALL_MM3 else significant(volume, 3)
 
 
 def significant(value: float, digits: int) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..citing import EVALUATION, cited_for
 from ..colours import AREAS, LINES, WHITE, Line
-from ..folders import TITLES, mean_and_interval, measured
+from ..folders import mean_and_interval, measured, titles
 from ..names import numbered
-from ..numbers import millilitres, number, plural, rate, small
+from ..numbers import cubic_millimetres, millilitres, number, plural, rate, small
 from ..raters import expected_line, predicted
 from ..words.region import whole_of, whole_of_cases
 from . import tables
@@ -28,6 +28,7 @@ COLOURS = {1: AREAS[3], 2: AREAS[1], 3: AREAS[0]}  # green, red, blue
 OUTLINED: tuple[Line, ...] = ((LINES[0], ()), (WHITE, ()))  # the prediction yellow, the truth white
 MOST_LESIONS = 100
 MOST_CASES = 1000
+STANDS_FOR = {"undefined": math.nan, "infinite": math.inf}
 SHOWN = ("dice", "precision", "recall", "hd95_mm", "lesion_f1")
 
 
@@ -36,9 +37,7 @@ def value_of(facts: Facts, name: str) -> str:
     value = facts[name]
     if value is None:
         return str(facts["status"].get(name, "not asked for"))
-    if name.endswith("_ml"):
-        return millilitres(value)
-    return f"{value:.2f}" if name.endswith("_mm") else rate(value)
+    return measured(name, value)
 
 
 def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
@@ -50,7 +49,8 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
     lesions = _largest(facts["lesions"])
     stops = _stops(lesions, placed=pictures.placed)
     view = view_of(pictures, ["prediction", "truth"], labels, 0.5, "lesions", stops=stops, lines=OUTLINED)
-    measures = [[TITLES[name], value_of(facts, name)] for name in TITLES if name in facts]
+    called = titles(facts["options"]["tolerance_mm"])
+    measures = [[title, value_of(facts, name)] for name, title in called.items() if name in facts]
     columns = [("measure", tables.TEXT), ("value", tables.NUMBER)]
     return Content(
         heading="Prediction against truth",
@@ -59,7 +59,7 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
         source=source,
         remarks=facts["warnings"],
         view=view,
-        tiles=[(TITLES[name], value_of(facts, name)) for name in SHOWN],
+        tiles=[(called[name], value_of(facts, name)) for name in SHOWN],
         sections=[
             section("measures", "Measures", [tables.table("All measures.", columns, measures)]),
             *_lesions(facts, lesions, placed=pictures.placed),
@@ -92,7 +92,8 @@ def _largest(lesions: Sequence[Facts]) -> list[Facts]:
 def _stops(lesions: Sequence[Facts], *, placed: bool) -> Stops:
     """Return where the viewer goes to; it starts at the largest lesion that is missed or false."""
     called = [
-        f"{one['kind']}, {one['mm3']:,.1f} mm³, {in_words(one['place_mm'], placed=placed)}" for one in lesions
+        f"{one['kind']}, {cubic_millimetres(one['mm3'])} mm³, {in_words(one['place_mm'], placed=placed)}"
+        for one in lesions
     ]
     first = next((k for k, one in enumerate(lesions) if one["kind"] != "found"), 0)
     begins = f"lesion {lesions[first]['number']}, {lesions[first]['kind']}" if lesions else ""
@@ -110,7 +111,7 @@ def _lesions(facts: Facts, listed: Sequence[Facts], *, placed: bool) -> list[dic
         [
             str(one["number"]),
             one["kind"],
-            f"{one['mm3']:,.1f}",
+            cubic_millimetres(one["mm3"]),
             f"{one['voxels']:,}",
             f"{100 * one['overlap']:.0f} %",
             in_words(one["place_mm"], placed=placed),
@@ -137,8 +138,9 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
     """Return the page of an evaluation of folders."""
     summary, cases = facts["summary"], facts["cases"]
     dice = {name: one["dice"] for name, one in cases.items() if one["dice"] is not None}
-    names = [name for name in TITLES if name in next(iter(cases.values()), {})]
-    columns = [("case", tables.WRAP), *((TITLES[name], tables.NUMBER) for name in names)]
+    called = titles(facts["options"]["tolerance_mm"])
+    names = [name for name in called if name in next(iter(cases.values()), {})]
+    columns = [("case", tables.WRAP), *((called[name], tables.NUMBER) for name in names)]
     rows = [
         [case, *(value_of(one, name) for name in names)] for case, one in list(cases.items())[:MOST_CASES]
     ]
@@ -153,14 +155,13 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         tiles=[
             ("cases", str(len(cases))),
             *(
-                (f"mean {TITLES[name]}", number(summary[name]["mean"]))
-                for name in SHOWN
-                if _known(summary, name)
+                (f"mean {called[name]}", number(mean) if math.isfinite(mean) else measured(name, mean))
+                for name, mean in ((name, _value(summary[name], "mean")) for name in SHOWN)
             ),
             ("Dice of all voxels together", rate(facts["pooled"]["dice"])),
         ],
         sections=[
-            section("summary", "Summary", [_summary(summary)], chart),
+            section("summary", "Summary", [_summary(summary, called)], chart),
             section("cases", "Cases", [tables.table("All measures of each case.", columns, rows)]),
         ],
         made=[_made(facts)],
@@ -169,10 +170,6 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
         terms=MEASURE_TERMS,
     ).page()
-
-
-def _known(summary: Facts, name: str) -> bool:
-    return name in summary and summary[name]["mean"] is not None
 
 
 def _missing(facts: Facts) -> list[str]:
@@ -186,13 +183,13 @@ def _missing(facts: Facts) -> list[str]:
     ]
 
 
-def _summary(summary: Facts) -> tables.Table:
+def _summary(summary: Facts, called: Mapping[str, str]) -> tables.Table:
     """Return means, intervals and medians of all measures."""
     rows = []
     for name, one in summary.items():
-        mean, low, high, median = (_or_nan(one[what]) for what in ("mean", "low", "high", "median"))
+        mean, low, high, median = (_value(one, what) for what in ("mean", "low", "high", "median"))
         told = *mean_and_interval(name, mean, low, high), measured(name, median)
-        rows.append([TITLES[name], *told, str(one["defined"])])
+        rows.append([called[name], *told, str(one["defined"])])
     columns = [
         ("measure", tables.TEXT),
         *((what, tables.NUMBER) for what in ("mean", "95 %", "median", "cases")),
@@ -202,8 +199,10 @@ def _summary(summary: Facts) -> tables.Table:
     )
 
 
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
+def _value(summary: Facts, name: str) -> float:
+    """Return a number of a summary, which JSON does not hold if it is undefined or infinite."""
+    value = summary[name]
+    return STANDS_FOR[summary["status"][name]] if value is None else float(value)
 
 
 def raters_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: str) -> bytes:
