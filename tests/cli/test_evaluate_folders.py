@@ -55,6 +55,30 @@ def test_command(folder: Path) -> None:
     assert len((folder / "s.csv").read_text().splitlines()) == 5
 
 
+def test_a_damaged_file_costs_its_case(folder: Path) -> None:
+    """As of ``cohort fuse``: the others are done, each failure is a line at the end, and the exit code is 3."""
+    bad, other = (folder / "preds" / f"{LONG.format(i)}.nii.gz" for i in (0, 2))
+    bad.write_bytes(bad.read_bytes()[:100])
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), np.uint8), AFFINE), other)
+    done = run(folder, "evaluate", "preds", "truths", "-o", "s.csv", COLUMNS="200")
+    assert done.returncode == 3
+    names = [LONG.format(i) for i in range(4)]
+    _, *lines = done.stderr.splitlines()  # the first one warns of the lonely truth
+    assert len(lines) == 3
+    assert lines[0].startswith(f"error: {names[0]}: preds/{names[0]}.nii.gz: cannot be read")
+    assert lines[1].startswith(f"error: {names[2]}: ")
+    assert lines[2] == "error: 2 of 4 cases failed; the others are done"
+    assert f"2 of 4 cases failed, and no number counts them: {names[0]}, {names[2]}" in done.stdout
+    assert [line.split(",")[0] for line in (folder / "s.csv").read_text().splitlines()] == (
+        ["case", names[1], names[3], names[0], names[2]]
+    )
+    facts = json.loads((folder / "s.json").read_text())
+    assert [f"error: {name}: {reason}" for name, reason in facts["failed"].items()] == lines[:2]
+    quiet = run_here(folder, "evaluate", "preds", "truths", "--quiet", "-o", "q.json")
+    assert quiet.returncode == 3
+    assert quiet.stderr.splitlines()[1:] == lines[:2]
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_tables_fit(folder: Path, columns: int) -> None:
     done = run(folder, "evaluate", "preds", "truths", "--tolerance-mm", "1", COLUMNS=str(columns))

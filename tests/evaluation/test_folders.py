@@ -175,16 +175,49 @@ def test_options_reach_every_case(folders: tuple[Path, Path]) -> None:
         np.testing.assert_equal(asdict(found.cases[name]), asdict(evaluate_files(*pair, **options)))
 
 
-@pytest.mark.parametrize("kind", ["damaged", "other grid", "label map"])
-def test_a_bad_case_is_named_and_nothing_is_written(
-    folders: tuple[Path, Path], tmp_path: Path, kind: str
-) -> None:
-    bad = folders[0] / "c.nii.gz"
+def spoil(folder: Path, name: str, kind: str) -> None:
+    """Make a prediction one that cannot be compared."""
+    bad = folder / f"{name}.nii.gz"
     if kind == "damaged":
         bad.write_bytes(bad.read_bytes()[:100])
     else:
         save(bad, 3 * np.ones(SHAPE, np.uint8) if kind == "label map" else NONE[1:])
-    with pytest.raises(ValueError, match=r"c\.nii\.gz"):
+
+
+@pytest.mark.parametrize("kind", ["damaged", "other grid", "label map"])
+def test_a_bad_case_is_named_and_the_others_are_done(
+    folders: tuple[Path, Path], tmp_path: Path, kind: str
+) -> None:
+    whole = evaluate_folders(*folders)
+    spoil(folders[0], "c", kind)
+    with pytest.warns(fastfuse.FusionWarning, match=r"c failed: \S*c\.nii\.gz.*: ") as caught:
+        found = evaluate_folders(*folders, output=tmp_path / "s.csv")
+    assert list(found.failed) == ["c"]
+    assert found.failed["c"] in str(caught[0].message)
+    assert list(found.cases) == ["a", "b", "d", "e"]
+    for name, one in found.cases.items():
+        np.testing.assert_equal(asdict(one), asdict(whole.cases[name]))
+    dices = [one.dice for one in found.cases.values()]
+    assert found.summary["dice"].mean == pytest.approx(np.mean(dices))
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == ["a", "b", "d", "e", "c"]
+    assert [row["failed"] for row in rows] == ["", "", "", "", found.failed["c"]]
+    assert {value for key, value in rows[-1].items() if key not in ("case", "failed")} == {""}
+    facts = json.loads((tmp_path / "s.json").read_text())
+    assert facts["failed"] == found.failed
+    assert list(facts["cases"]) == list(found.cases)
+
+
+def test_where_all_cases_are_bad_nothing_is_written(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Of one case the error is that of two files."""
+    for name in CASES:
+        spoil(folders[0], name, "label map")
+    with pytest.raises(fastfuse.FastfuseError, match=r"all 5 cases failed; a: .*a\.nii\.gz.*binarize=True"):
+        evaluate_folders(*folders, output=tmp_path / "s.csv")
+    for name in CASES[1:]:
+        (folders[0] / f"{name}.nii.gz").unlink()
+    with pytest.raises(ValueError, match=r"^(?!all).*a\.nii\.gz.*binarize=True"):
         evaluate_folders(*folders, output=tmp_path / "s.csv")
     assert not list(tmp_path.glob("s.*"))
 

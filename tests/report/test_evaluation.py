@@ -269,3 +269,21 @@ def terminal_rows(folder: Path, *words: str) -> list[list[str]]:
     done = run_here(folder, "evaluate", *words)
     assert done.returncode == 0, done.stderr
     return [line.split() for line in done.stdout.splitlines()]
+
+
+def test_a_case_that_failed_is_on_the_page(tmp_path: Path) -> None:
+    boxes(tmp_path, 1, [1, 2, 3])
+    bad = tmp_path / "p" / "case1.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:60])
+    done = run_here(tmp_path, "evaluate", "p", "t", "-o", "e.json", "--report", "r.html")
+    assert done.returncode == 3
+    facts = json.loads((tmp_path / "e.json").read_text())
+    page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert list(facts["failed"]) == ["case1"]
+    told = "".join(page.one("section", id="warnings").text.split())
+    assert "".join(f"case1 failed, and no number counts it: {facts['failed']['case1']}".split()) in told
+    assert [row[0] for row in cells(page) if row[0].startswith("case") and row[0] != "case"] == [
+        "case0",
+        "case2",
+    ]
+    assert re.search(r"1\s*failed|failed\s*1", page.text)

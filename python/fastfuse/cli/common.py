@@ -6,15 +6,19 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import FusionWarning, facts_as_written, lacking
+from ..inputs.names import counted
 from ..report import terminal as report
 from .flags import with_typed_values
 from .process.streams import CannotPrint, ReaderGone
+
+CODES_OF_CASES = "0 done, 1 internal error, 2 bad input or usage, 3 some cases failed and the others are done, 130 interrupted, 143 terminated."
+FAILED = 3  # exit code
 
 
 @dataclass
@@ -103,3 +107,20 @@ def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool
         return
     except CannotPrint as error:
         raise CannotPrint(f"{error}; the outputs are complete" if wrote else str(error)) from None
+
+
+def leave_if_failed(failed: Mapping[str, str], cases: int) -> None:
+    """Print a line a case that failed, with its reason, and leave with 3 if there is any of so many."""
+    for case, reason in failed.items():
+        report.print_line("error", f"{case}: {reason}")
+    if failed:
+        if not manner.quiet:
+            report.print_line("error", _failed_in_words(len(failed), cases))
+        raise SystemExit(FAILED)
+
+
+def _failed_in_words(failed: int, cases: int) -> str:
+    """Say how many cases failed; of the others, where there are any, that they are done."""
+    return f"{failed} of {counted(cases, 'case')} failed" + (
+        "; the others are done" if failed < cases else ""
+    )

@@ -13,7 +13,7 @@ from ..errors import FastfuseError
 from ..fusion.declared import labels_typed, number_or_word
 from ..images.outputs import together
 from ..report.evaluation import print_evaluation
-from .common import answer, drawn, progress, warnings_as_lines
+from .common import CODES_OF_CASES, answer, drawn, leave_if_failed, progress, warnings_as_lines
 from .switches import (
     ChannelAxis,
     Grid,
@@ -37,6 +37,7 @@ EXAMPLES = (
     "fastfuse evaluate network.nii.gz labels.nii.gz --scale 255 --truth-select-label 1,2,4",
 )
 
+EXIT_CODES = CODES_OF_CASES
 LESIONS = "Lesions"
 FOREGROUND = "What counts as foreground"
 
@@ -222,11 +223,12 @@ def evaluate(
             return
         _check_one_truth(of_raters)
         paths = {"prediction": prediction, "truth": truth[0], **beside}
-        if prediction.is_dir() or truth[0].is_dir():
-            _folders(paths, options, output, save_lesions, report, overwrite=overwrite)
-        else:
+        if not (prediction.is_dir() or truth[0].is_dir()):
             outputs = {"save_lesions": save_lesions, "output": output}
             _pair(paths, options, outputs, report, overwrite=overwrite)
+            return
+        failed, cases = _folders(paths, options, output, save_lesions, report, overwrite=overwrite)
+    leave_if_failed(failed, cases)
 
 
 def _pair(
@@ -343,8 +345,8 @@ def _folders(
     report: Path | None,
     *,
     overwrite: bool,
-) -> None:
-    """Compare two folders, and print the tables."""
+) -> tuple[Mapping[str, str], int]:
+    """Compare two folders, and print the tables; return the cases that failed, and the number of all."""
     from ..errors import warn
     from ..evaluation.facts import facts_of_folders
     from ..evaluation.folders import evaluate_both
@@ -368,6 +370,7 @@ def _folders(
         lambda: print_folders(result, folders, options, written),
         wrote=bool(written),
     )
+    return result.failed, len(result.cases) + len(result.failed)
 
 
 def _labels(text: str | None, prefix: str = "") -> tuple[int, ...] | None:

@@ -51,6 +51,7 @@ def facts_of_folders(
         "matched_by": dict(result.matched_by),
         "missing_predictions": [recorded(name) for name in result.missing_predictions],
         "missing_truths": [recorded(name) for name in result.missing_truths],
+        "failed": {recorded(name): reason for name, reason in result.failed.items()},
         "summary": {name: _summary(one) for name, one in result.summary.items()},
         "pooled": pooled,
         **({"cropped": [recorded(name) for name in result.cropped]} if result.cropped else {}),
@@ -62,11 +63,20 @@ def facts_of_folders(
     }
 
 
-def csv_of_cases(cases: Mapping[str, Evaluation]) -> bytes:
-    """Return a CSV with a row for each case: nan is undefined, inf infinite, empty not asked for."""
+def csv_of_cases(result: FolderEvaluation) -> bytes:
+    """Return a CSV with a row for each case: nan is undefined, inf infinite, empty not asked for.
+
+    If cases failed, they come last, without measures, and one more column says why.
+    """
     text = io.StringIO()
-    rows = ([recorded(name), *(getattr(one, measure) for measure in NAMES)] for name, one in cases.items())
-    csv.writer(text, lineterminator="\n").writerows([["case", *NAMES], *rows])
+    rows = [
+        [recorded(name), *(getattr(one, measure) for measure in NAMES)] for name, one in result.cases.items()
+    ]
+    head = ["case", *NAMES]
+    if result.failed:
+        head, rows = [*head, "failed"], [[*row, ""] for row in rows]
+        rows += [[recorded(name), *[""] * len(NAMES), reason] for name, reason in result.failed.items()]
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
     return text.getvalue().encode()
 
 

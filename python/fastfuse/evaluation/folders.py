@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import FastfuseError, warn
+from ..errors import FastfuseError, reason_of, warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Resample
@@ -13,6 +13,7 @@ from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped
+from .components import needed_scipy
 from .detection import LEAST_MM3
 from .facts import csv_of_cases, facts_of_folders
 from .files import compare, inputs_of, listed, without_lesions
@@ -67,7 +68,8 @@ def evaluate_folders(
     mask : path, optional
         Image of the region to evaluate in all cases, or a folder with one for each case.
     output : path, optional
-        .csv: a row for each case, with nan for undefined and inf for infinite measures, and beside it a .json of the
+        .csv: a row for each case, with nan for undefined and inf for infinite measures (cases that failed come last,
+        without measures, and with the reason in a column ``failed``), and beside it a .json of the
         same name with the summary. .json: all in one file.
     overwrite : bool, default False
         Replace existing outputs.
@@ -87,16 +89,17 @@ def evaluate_folders(
     Raises
     ------
     FastfuseError
-        If no names match, or a name fits several files.
-    ImageError, GridError, OutputError
-        Naming the file. Nothing is written then.
+        If no names match, a name fits several files, or no case can be compared. Nothing is written then.
+    OutputError
+        Naming the file.
     ValueError, TypeError
-        As :func:`evaluate`.
+        If an option is out of range.
 
     Warns
     -----
     FusionWarning
-        For predictions and truths that match nothing, and for what :func:`evaluate_files` warns of.
+        For cases that cannot be compared, as where a file is damaged or an image is no mask (the others are, and
+        ``failed`` says why), for predictions and truths that match nothing, and for what :func:`evaluate_files` warns of.
     """
     options = Options.checked(
         cut=cut,
@@ -123,7 +126,7 @@ def evaluate_folders(
     result, remarks, _ = evaluate_both(
         folders, options, as_path(output, "output"), overwrite=overwrite, say=progress or (lambda _: None)
     )
-    warn(remarks)
+    warn([*(f"{name} failed: {reason}" for name, reason in result.failed.items()), *remarks])
     return result
 
 
@@ -143,7 +146,7 @@ def evaluate_both(
         with Outputs(overwrite=overwrite) as outputs:
             for path in written:
                 if path.name.lower().endswith(".csv"):
-                    outputs.add(path, csv_of_cases(result.cases))
+                    outputs.add(path, csv_of_cases(result))
                 else:
                     outputs.add(path, sidecar_bytes(facts_of_folders(folders, options, result, remarks)))
             outputs.commit()
@@ -153,18 +156,30 @@ def evaluate_both(
 def evaluate_all(
     folders: Mapping[str, Path], options: Options, say: Say
 ) -> tuple[FolderEvaluation, list[str]]:
-    """Compare all cases, one after the other; return remarks too."""
+    """Compare all cases, one after the other, those left out that fail; return remarks too."""
+    needed_scipy()  # without which all would fail
     pairs = pairs_in(folders["prediction"], folders["truth"])
     masks = _masks(folders, pairs)
     doubts: list[str] = []
     cases: dict[str, Evaluation] = {}
     cropped: list[str] = []
+    failed: dict[str, str] = {}
     for name, (prediction, truth) in pairs.files.items():
         files = inputs_of(prediction, truth, masks.get(name))
-        record = compare(files, options, say)
+        try:
+            record = compare(files, options, say)
+        except Exception as error:  # one case, whatever it is
+            if len(pairs.files) == 1:
+                raise
+            failed[name] = _why(error)
+            say(f"{name} failed: {failed[name]}")
+            continue
         cases[name] = record.evaluation
         cropped += [name] if record.grid.get("extent") == "files" else []
         doubts += record.remarks
+    if not cases:
+        name, reason = next(iter(failed.items()))
+        raise FastfuseError(f"all {len(failed)} cases failed; {shown(name)}: {reason}")
     remarks = [*pairs.doubts, *_missing(pairs, folders), *grouped(doubts)]
     for role in ("prediction", "truth"):
         remarks += without_lesions(
@@ -179,8 +194,20 @@ def evaluate_all(
         missing_truths=pairs.without_truth,
         matched_by=pairs.ways,
         cropped=cropped,
+        failed=failed,
     )
     return found, remarks
+
+
+def _why(error: Exception) -> str:
+    """Return why a case failed; an error that is not the package's own comes with its type."""
+    if isinstance(error, MemoryError):
+        return "not enough memory for these images"
+    return (
+        str(error)
+        if isinstance(error, (ValueError, TypeError))
+        else f"{type(error).__name__}: {reason_of(error)}"
+    )
 
 
 def outputs_of(path: Path | None, inputs: list[Path], *, overwrite: bool) -> list[Path]:

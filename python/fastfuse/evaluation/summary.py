@@ -57,6 +57,8 @@ class FolderEvaluation:
         Number of cases that were matched by file name, and in each of the other ways.
     cropped : list of str
         Cases whose files were cropped, so that the box that holds both is all that was counted.
+    failed : dict of str to str
+        Why each other case could not be compared, as where a file is damaged; no measure counts it.
     """
 
     cases: Mapping[str, Evaluation]
@@ -66,6 +68,7 @@ class FolderEvaluation:
     missing_truths: list[str]
     matched_by: Mapping[str, int]
     cropped: list[str] = field(default_factory=list)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def summaries_of(results: Sequence[Evaluation]) -> dict[str, Summary]:

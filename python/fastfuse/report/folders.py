@@ -128,6 +128,9 @@ def _how(result: FolderEvaluation, folders: Mapping[str, Path], options: Options
     ):
         if names:
             yield f"{len(names)} of {printable(folder.name)} {what}"
+    if result.failed:
+        cases = plural(len(result.cases) + len(result.failed), "case")
+        yield f"{len(result.failed)} of {cases} failed, and no number counts them: {', '.join(map(printable, result.failed))}"
     mask = folders.get("mask")
     whole = whole_of_cases(len(result.cases), len(result.cropped))
     where = whole if mask is None else f"inside {printable(mask.name)}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from ..common import CODES_OF_CASES
 from . import apply, export, fuse, merge
-from .common import EXIT_CODES
 
 SUMMARY = "Fuse many cases, with rates of the raters that all cases share."
 EXAMPLES = (
@@ -12,8 +12,8 @@ EXAMPLES = (
     "fastfuse cohort fuse --help",
 )
 COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], str | None]] = {
-    "fuse": (fuse.fuse, fuse.EXAMPLES, EXIT_CODES),
-    "apply": (apply.apply, apply.EXAMPLES, EXIT_CODES),
+    "fuse": (fuse.fuse, fuse.EXAMPLES, CODES_OF_CASES),
+    "apply": (apply.apply, apply.EXAMPLES, CODES_OF_CASES),
     "export": (export.export, export.EXAMPLES, None),
     "merge": (merge.merge, merge.EXAMPLES, None),
 }

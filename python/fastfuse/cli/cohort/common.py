@@ -7,15 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from ...inputs.names import counted
 from ...report import terminal as report
-from ..common import Interrupted, answer, manner, progress, warnings_as_lines
+from ..common import Interrupted, answer, leave_if_failed, progress, warnings_as_lines
 from ..flags import ON_OFFER, flag, words
 from ..switches import choice
 from ..words.declared import Option
 
-EXIT_CODES = "0 done, 1 internal error, 2 bad input or usage, 3 some cases failed and the others are done, 130 interrupted, 143 terminated."
-FAILED = 3  # exit code
 SHARING = "Many machines"
 
 
@@ -99,16 +96,4 @@ def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Pat
                 "interrupted; what is done is kept: the same command goes on from there"
             ) from None
         answer(lambda: made.facts, lambda: print_cohort(made.facts, made.out, bids))
-    for case, reason in made.failed.items():
-        report.print_line("error", f"{case}: {reason}")
-    if made.failed:
-        if not manner.quiet:
-            report.print_line("error", _failed_in_words(len(made.failed), made.facts["cases"]))
-        raise SystemExit(FAILED)
-
-
-def _failed_in_words(failed: int, cases: int) -> str:
-    """Say how many cases failed; of the others, where there are any, that they are done."""
-    return f"{failed} of {counted(cases, 'case')} failed" + (
-        "; the others are done" if failed < cases else ""
-    )
+    leave_if_failed(made.failed, made.facts["cases"])

@@ -151,9 +151,10 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         about=f"{facts['prediction']} against {facts['truth']}.",
         version=facts["fastfuse"],
         source=source,
-        remarks=[*facts["warnings"], *_missing(facts)],
+        remarks=[*_failed(facts), *facts["warnings"], *_missing(facts)],
         tiles=[
             ("cases", str(len(cases))),
+            *([("failed", str(len(facts["failed"])))] if facts["failed"] else ()),
             *(
                 (f"mean {called[name]}", number(mean) if math.isfinite(mean) else measured(name, mean))
                 for name, mean in ((name, _value(summary[name], "mean")) for name in SHOWN)
@@ -170,6 +171,10 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
         terms=MEASURE_TERMS,
     ).page()
+
+
+def _failed(facts: Facts) -> list[str]:
+    return [f"{name} failed, and no number counts it: {reason}" for name, reason in facts["failed"].items()]
 
 
 def _missing(facts: Facts) -> list[str]:
