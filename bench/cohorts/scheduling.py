@@ -208,7 +208,7 @@ def on_one_machine(kind: str, count: int, table: Table, folder: Path) -> list[st
         tables = load_tables(done, settings, place)
         row.append(f"{(time.process_time() - begin) * 1e3 / count:.2f}")
         begin = time.process_time()
-        saved, _, _ = estimate_cases(tables, done, settings, place)
+        saved, _ = estimate_cases(tables, done, settings, place)
         row.append(f"{time.process_time() - begin:.1f}")
         begin = time.process_time()
         tell_cases(done, saved, settings, place)

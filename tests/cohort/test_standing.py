@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,49 @@ def test_apply_again(tmp_path: Path) -> None:
         applied(other, root, fresh)
         np.testing.assert_array_equal(consensus(out, "case-01"), consensus(fresh, "case-01"))
         assert contents(out) == contents(fresh) | {k: v for k, v in contents(out).items() if "tables" in k}
+
+
+def far_from_last(out: Path) -> float:
+    """Return the largest distance of a rate in a sidecar from the last estimate, read anew from the files."""
+    facts = json_of(out / "cohort.json")
+    last = {(one["rater"], one.get("label", "")): one for one in facts["raters"]}
+    away = [0.0]
+    for case in facts["of_earlier_rates"]:
+        for rater in json_of(out / "cases" / case / "consensus.json")["raters"]:
+            for one in rater.get("labels", [rater]):
+                now = last[rater["name"], one["name"] if "labels" in rater else ""]
+                told = [(one[what], now[what]) for what in ("sensitivity", "specificity") if what in now]
+                away += [abs(then - rate) for then, rate in told if then is not None and rate is not None]
+    return max(away)
+
+
+@pytest.mark.parametrize("labels", [False, True], ids=["masks", "labels"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_how_far_the_rates_are_on_which_a_consensus_rests(tmp_path: Path, labels: bool) -> None:
+    """Of all changes since it was written, and not of the last run alone, which may have changed nothing."""
+    root, out = make_cohort(tmp_path / "in", 6, labels=labels), tmp_path / "out"
+    options: dict[str, Any] = {"labels": "all"} if labels else {}
+    fused(root, out, **options)
+    said = []
+    for changed in ("case-00", None, "case-01", None):
+        if changed is not None:
+            shutil.copy(mask_path(root, "case-05", "Eve"), mask_path(root, changed, "Eve"))
+        again = fused(root, out, **options)
+        assert len(again.facts["of_earlier_rates"]) == 5
+        (line,) = [one for one in again.facts["warnings"]["cohort"] if "rests on rates" in one]
+        said.append(float(re.findall(r"at most (\S+) away", line)[0]))
+        assert said[-1] >= float(f"{far_from_last(out):.2g}") > 0.005
+        assert labels or said[-1] == float(f"{far_from_last(out):.2g}")
+    assert said[1] == said[0]
+    assert said[3] == said[2] > said[1]
+    fused(root, out, merge=True, **options)
+    for part in (1, 2):
+        shard = fused(root, out, shard=(part, 2), apply=True, **options)
+        (line,) = [one for one in shard.facts["warnings"]["cohort"] if "rests on rates" in one]
+        assert "at most 0 away" not in line
+    refreshed = fused(root, out, refresh=True, **options)
+    assert not refreshed.facts["of_earlier_rates"]
+    assert not any("rests on rates" in one for one in refreshed.facts["warnings"].get("cohort", ()))
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")

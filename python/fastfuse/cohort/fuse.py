@@ -268,14 +268,14 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     so_far = Progress(say, len(mine), place)
     with place.alone(asked.shard):
         records = _counted(asked, mine, settings, place, crew, so_far)
-        saved, moved, remarks = _rates(asked, records, settings, place)
+        saved, remarks = _rates(asked, records, settings, place)
         if records and not asked.merge and (asked.shard is None or asked.apply):
             remarks += decisions.undone(place.facts)
             write_cases(
                 mine, records, saved, settings, place, crew, so_far, refresh=asked.refresh, decisions=decisions
             )  # fmt: skip
         remarks += decisions.remarks
-        remarks += said_of_stale(so_far, moved)
+        remarks += said_of_stale(so_far)
         if asked.shard is not None:
             return ended(asked.out, settings, mine, so_far, saved, remarks, []), remarks
         remarks += said_of_gone(so_far, cases, place)
@@ -312,12 +312,12 @@ def _counted(
 
 def _rates(
     asked: Asked, records: Mapping[str, Record], settings: Settings, place: Place
-) -> tuple[Saved | None, float, list[str]]:
-    """Return the shared rates, how far they moved, and what makes them doubtful; of a shard those that are there."""
+) -> tuple[Saved | None, list[str]]:
+    """Return the shared rates, and what makes them doubtful; of a shard those that are there."""
     if not settings.pools or not records or (asked.shard is not None and not asked.apply):
-        return None, 0.0, []
+        return None, []
     if asked.apply:
-        return _estimate_there(place, settings), 0.0, []
+        return _estimate_there(place, settings), []
     return estimate_cases(load_tables(records, settings, place), records, settings, place)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import FastfuseError, OutputError
 from ..fusion.labels.table import LabelTable
@@ -25,7 +24,7 @@ from .place import Place, Record, changed_outputs
 from .review.decided import CohortDecisions
 from .settings import Settings, digest_of, key_of
 from .tasks import Counted, Failed, Task, count_case, outputs_of, write_case
-from .told.sidecars import cases_told, warnings_of
+from .told.sidecars import cases_told, distance, facts_at, warnings_of
 from .told.tables import (
     RaterRow,
     csvs,
@@ -55,8 +54,8 @@ class Progress:
         Cases whose files were read into a table, and whose consensus was written, in this run.
     skipped : list of str
         Cases that were there already.
-    stale : list of str
-        Cases whose consensus rests on earlier rates.
+    stale : dict
+        How far the rates that a case's consensus rests on are from the last ones, by its name; of cases that rest on earlier ones.
     remarks : dict
         What is doubtful about a case.
     outdated : list of str
@@ -72,7 +71,7 @@ class Progress:
     counted: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
+    stale: dict[str, float] = field(default_factory=dict)
     remarks: dict[str, list[str]] = field(default_factory=dict)
     outdated: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -167,15 +166,15 @@ def load_tables(names: Iterable[str], settings: Settings, place: Place) -> dict[
 
 def estimate_cases(
     tables: Mapping[str, Any], records: Mapping[str, Record], settings: Settings, place: Place
-) -> tuple[Saved, float, list[str]]:
-    """Pool the tables; return the estimate, how far rates moved since the last one, and what is doubtful.
+) -> tuple[Saved, list[str]]:
+    """Pool the tables; return the estimate, and what is doubtful.
 
     An estimate that is there already is kept, if it is of the same tables; else EM begins at it, if it was asked for alike.
     """
     of = {name: records[name].key for name in tables}
     before = _before(place, settings)
     if before is not None and before.of == of:
-        return before, 0.0, []
+        return before, []
     resamples = len(tables) > 1 and settings.table_method.estimates
     options = replace(settings.fusion_options, evidence=False)  # which is a voxel's, and no table's
     if resamples:
@@ -189,7 +188,7 @@ def estimate_cases(
     )  # fmt: skip
     saved = saved_of(found, settings, of)
     write_all({place.estimate: saved.as_bytes()})
-    return read_estimate(place.estimate), _move(before, saved), remarks
+    return read_estimate(place.estimate), remarks
 
 
 def _before(place: Place, settings: Settings) -> Saved | None:
@@ -201,23 +200,6 @@ def _before(place: Place, settings: Settings) -> Saved | None:
     except FastfuseError:
         return None  # of another version, or damaged: it is made anew
     return before if before.settings.of_all == settings.of_all else None
-
-
-def _move(before: Saved | None, after: Saved) -> float:
-    """Return the largest move of a rate of a rater who was there before."""
-    if (
-        before is None
-        or not isinstance(before.estimate, PooledEstimate)
-        or not isinstance(after.estimate, PooledEstimate)
-    ):
-        return 0.0
-    shared = [name for name in before.estimate.names if name in after.estimate.names]
-    ends = []
-    for one in (before.estimate, after.estimate):
-        places = [one.names.index(name) for name in shared]
-        ends.append(np.concatenate([one.sensitivity[places], one.specificity[places]]))
-    moves = np.abs(ends[1] - ends[0])
-    return float(np.nanmax(moves)) if np.isfinite(moves).any() else 0.0
 
 
 def write_cases(
@@ -245,10 +227,14 @@ def write_cases(
         keys[case.name] = digest_of(settings.of_all, records[case.name].key, *own)
         made = _made_before(case.name, settings, place, so_far.say)
         if made.get("key") == keys[case.name]:
-            is_of_these = saved is None or made.get("rates") == saved.digest
-            if is_of_these or not refresh:
-                (so_far.skipped if is_of_these else so_far.stale).append(case.name)
-                so_far.remarks[case.name] = warnings_of(case.name, place)
+            if saved is None or made.get("rates") == saved.digest:
+                so_far.skipped.append(case.name)
+                so_far.remarks[case.name] = warnings_of(facts_at(case.name, place))
+                continue
+            if not refresh:
+                facts = facts_at(case.name, place)
+                so_far.stale[case.name] = distance(facts, saved.estimate)
+                so_far.remarks[case.name] = warnings_of(facts)
                 continue
         estimate = None if saved is None else place.estimate
         consensus, decided = place.consensus(case.name), decisions.of_case(case.name)
@@ -392,9 +378,11 @@ def done_already(cases: Iterable[CohortCase], settings: Settings, place: Place) 
     return dict(sorted(found.items()))
 
 
-def said_of_stale(so_far: Progress, moved: float) -> list[str]:
+def said_of_stale(so_far: Progress) -> list[str]:
     """Say which consensuses rest on earlier rates, and how far those are away."""
     if not so_far.stale:
         return []
-    which = f"the consensus of {counted(len(so_far.stale), 'case')} {STALE}, at most {moved:.2g} away from the last ones"
+    away = [one for one in so_far.stale.values() if not math.isnan(one)]
+    far = f", at most {max(away):.2g} away from the last ones" if away else ""
+    which = f"the consensus of {counted(len(so_far.stale), 'case')} {STALE}{far}"
     return [f"{which}: --refresh (refresh=True) writes them anew"]

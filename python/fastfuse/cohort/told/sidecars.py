@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...fusion.fit.remarks import MISFIT
+from ...fusion.labels.estimate import LabelEstimate
+from ...fusion.pooled.estimate import PooledEstimate
 from ...images.sidecar import json_of, sidecar_path
 from ...inputs.names import counted, enumerated
 from ..place import Place, Record
@@ -18,6 +23,7 @@ AMOUNT = re.compile(r", by [-+.e\d]+ nats a marked voxel")  # of a gain, in a wa
 MOST_NAMED = 20  # cases
 DIFFERS = "differs from case to case"
 OF_A_CASE = ("spacing_mm",)
+RATES = ("sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,7 @@ def cases_told(records: Mapping[str, Record], place: Place, rates: str | None = 
     for case in records:
         if rates is not None and made[case].get("rates") != rates:
             continue
-        facts = json_of(sidecar_path(place.consensus(case)))
-        if isinstance(facts, dict):
+        if facts := facts_at(case, place):
             sidecars[case] = facts
     fits = {case: one for case, facts in sidecars.items() if (one := _fit_of(facts)) is not None}
     told = {
@@ -79,10 +84,44 @@ def _what(key: str) -> dict[str, str]:
     return {"what": what, **({"rater": rater} if rater else {})}
 
 
-def warnings_of(case: str, place: Place) -> list[str]:
-    """Return what the sidecar of a consensus that is there says of what is doubtful."""
+def facts_at(case: str, place: Place) -> dict[str, Any]:
+    """Return the sidecar of a consensus that is there; nothing where it is missing or damaged."""
     facts = json_of(sidecar_path(place.consensus(case)))
-    return list(facts.get("warnings", ())) if isinstance(facts, dict) else []
+    return facts if isinstance(facts, dict) else {}
+
+
+def warnings_of(facts: Mapping[str, Any]) -> list[str]:
+    """Return what a sidecar says of what is doubtful."""
+    return list(facts.get("warnings", ()))
+
+
+def distance(facts: Mapping[str, Any], estimate: PooledEstimate | LabelEstimate) -> float:
+    """Return how far the rates in a case's sidecar are from these, at most; nan where nothing tells."""
+    most = math.nan
+    for one in facts.get("raters", ()):
+        if one["name"] in estimate.names:
+            rater = estimate.names.index(one["name"])
+            told, now = (_of_labels if isinstance(estimate, LabelEstimate) else _of_masks)(
+                one, estimate, rater
+            )
+            away = np.abs(now - np.array(told, np.float64))  # None is nan
+            most = float(np.fmax(most, np.fmax.reduce(away, axis=None, initial=math.nan)))
+    return most
+
+
+def _of_masks(kept: Mapping[str, Any], estimate: Any, rater: int) -> tuple[Any, Any]:
+    return [kept.get(what) for what in RATES], np.array([getattr(estimate, what)[rater] for what in RATES])
+
+
+def _of_labels(kept: Mapping[str, Any], estimate: Any, rater: int) -> tuple[Any, Any]:
+    """Return a rater's rates of labels, as told and of the estimate: the confusion, or of many labels its diagonal."""
+    held = [one["label"] for one in kept["labels"]]
+    both = [label for label in estimate.labels if label in held]
+    then, now = [held.index(label) for label in both], [estimate.labels.index(label) for label in both]
+    if "confusion" not in kept:
+        return [kept["labels"][i]["sensitivity"] for i in then], estimate.sensitivity[rater, now]
+    told = np.array(kept["confusion"], np.float64)
+    return told[np.ix_(then, then)], estimate.confusion[rater][np.ix_(now, now)]
 
 
 def _fit_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
