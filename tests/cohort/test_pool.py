@@ -352,6 +352,36 @@ def test_deviation_is_the_likelihood_at_the_raters_own_rates() -> None:
         assert likelihood(own[0] + step[0], own[1] + step[1]) <= likelihood(*own)
 
 
+@pytest.mark.parametrize("priors", ["own", "shared"])
+def test_own_rates_are_undefined_where_nobody_marks_anything(priors: Any) -> None:
+    """Or everybody everything; also of a rater who read nothing but such voxels."""
+    blank, full = np.zeros((4, 1500)), np.ones((4, 1500))
+    part = masks_of(3, 0.1)
+    empty = np.flatnonzero(~part.any(axis=0))
+    part[1, np.setdiff1d(np.arange(1500), empty)] = np.nan  # Bob read what nobody marks
+    tables = tables_of({**{f"{k}": masks_of(k, 0.1) for k in range(3)}, "blank": blank, "full": full})
+    tables["part"] = tabulate(list(part), names=NAMES, missing="nan")
+    found = pool(tables, "staple", priors=priors)
+    own = {case: fastfuse.deviation(table, found.of(case)) for case, table in tables.items()}
+    for one in (own["blank"], own["full"]):
+        assert np.isnan(one.log_ratio).all()
+        assert np.isnan(one.per_voxel).all()
+    assert np.isnan(own["blank"].sensitivity).all()
+    np.testing.assert_allclose(own["blank"].specificity, 1)
+    assert np.isnan(own["full"].specificity).all()
+    np.testing.assert_allclose(own["full"].sensitivity, 1)
+    assert (
+        np.isnan([own["part"].log_ratio, own["part"].sensitivity]).tolist()
+        == [[False, True, False, False]] * 2
+    )
+    assert np.isfinite(own["part"].specificity).all()
+    assert np.isfinite([own["1"].log_ratio, own["1"].sensitivity, own["1"].specificity]).all()
+    one_mark = blank.copy()
+    one_mark[2, 7] = 1
+    assert np.isfinite(fastfuse.deviation(tabulate(list(one_mark), names=NAMES), found).sensitivity).all()
+    assert "nan" in repr(own["blank"])
+
+
 def test_refusals() -> None:
     tables = tables_of(cohort_of("masks", absent=False))
     with pytest.raises(TypeError, match="tables is of type list"):

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import fastfuse
@@ -16,7 +17,7 @@ from fastfuse.errors import OutputError
 from fastfuse.report.html.cohort import _made
 
 from ..border.draws import contours
-from ..cohort.files import GLOB, make_cohort, mask_path, save
+from ..cohort.files import GLOB, NAMES, SHAPE, make_cohort, mask_path, save
 from ..cohort.test_shell import fuse
 from ..fit.draws import flips
 from .common import Page, assert_loads_nothing
@@ -55,6 +56,30 @@ def test_numbers_are_those_of_the_tables(tmp_path: Path) -> None:
     assert len(cells) == 12
     for one in rows(tmp_path / "out" / "agreement.csv"):
         assert [row for row in told if one["case"] in row and f"{float(one['mean_dice']):.4f}" in row]
+
+
+def test_a_case_in_which_nobody_marks_anything(tmp_path: Path) -> None:
+    """No sensitivity of 0, and no deviation, in tables and on the page; its specificity is told."""
+    make_cohort(tmp_path / "in", 4)
+    for rater in NAMES:
+        save(mask_path(tmp_path / "in", "case-00", rater), np.zeros(SHAPE, np.uint8))
+    page, _ = fused(tmp_path)
+    deviations = rows(tmp_path / "out" / "deviations.csv")
+    assert len(deviations) == 12
+    empty = [one for one in deviations if one["case"] == "case-00"]
+    assert [one["rater"] for one in empty] == list(NAMES)
+    for one in empty:
+        assert (one["log_ratio"], one["per_voxel"], one["sensitivity"]) == ("", "", "")
+        assert float(one["specificity"]) == pytest.approx(1)
+    assert all(one["sensitivity"] and one["log_ratio"] for one in deviations if one not in empty)
+    section = page.one("section", id="raters-by-cases").text
+    assert "case-00" not in section
+    assert "case-01" in section
+    for case in ("case-01", "case-02", "case-03"):
+        for rater in NAMES:
+            save(mask_path(tmp_path / "in", case, rater), np.zeros(SHAPE, np.uint8))
+    page, _ = fused(tmp_path)
+    assert not [one for one in page.all("section") if one.attributes.get("id") == "raters-by-cases"]
 
 
 def test_failures_are_told_first(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def csvs(
             [case, name, one.log_ratio[i], one.per_voxel[i], one.sensitivity[i], one.specificity[i]]
             for case, one in deviations.items()
             for i, name in enumerate(one.names)
-            if not np.isnan(one.log_ratio[i])
+            if not np.isnan([one.log_ratio[i], one.sensitivity[i], one.specificity[i]]).all()  # read
         ]
         found["deviations.csv"] = csv_of(
             ("case", "rater", "log_ratio", "per_voxel", "sensitivity", "specificity"), lines
@@ -237,7 +237,7 @@ def draw(path: Path, deviations: Mapping[str, Deviation]) -> bool:
         from ...report.plots.diagrams import raters_by_cases
     except ImportError:
         return False
-    worst = np.sort(np.argsort(-np.nan_to_num(matrix.max(axis=0)), kind="stable")[:MOST_IN_A_FIGURE])
+    worst = np.sort(np.argsort(-np.nan_to_num(np.fmax.reduce(matrix)), kind="stable")[:MOST_IN_A_FIGURE])
     raters_by_cases(path, names, [cases[place] for place in worst], matrix[:, worst], overwrite=True)
     return True
 

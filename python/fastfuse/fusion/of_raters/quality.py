@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...inputs.names import counted
+from ...inputs.names import counted, enumerated
 from ..backends.cpu import consensus_of_rows
 from ..estimate import estimated
 from ..options import Options
@@ -24,6 +26,8 @@ CUT = 0.5
 MOST_WORK = 10_000_000  # votes of patterns in all estimates without one rater
 APART = 0.5  # of the usual Dice: below it, a file may be another patient's
 FEWEST_ORDERED = 10  # cases, for a drift
+RATES = ("sensitivity", "specificity")
+ALONG = 0.5  # of a drift: others who move so far in the median move alike
 CHANCE = 0.01  # of a drift by chance, over all raters
 ALIKE = 0.25  # of the usual distance: two raters nearer than that are too alike
 
@@ -43,6 +47,8 @@ class Quality:
         Of each two, over all cases.
     drift : ndarray of shape (m, 2)
         Rank correlation of sensitivity, and of specificity, with the order of the cases; nan if unknown.
+    drift_cases : ndarray of shape (m,)
+        Cases over which it is: without those in which nobody marks anything.
     apart : list of tuple of str, str, float, float
         Case, rater, their median Dice with others there, and their usual one.
     """
@@ -52,7 +58,7 @@ class Quality:
     one_more: float
     dice: Rates
     drift: Rates
-    drift_cases: int
+    drift_cases: NDArray[np.int64]
     apart: list[tuple[str, str, float, float]]
 
     @property
@@ -67,14 +73,14 @@ class Quality:
         return [(self.names[i], self.names[k], float(self.dice[i, k])) for i, k in near]
 
     @property
-    def drifting(self) -> list[tuple[str, str, float]]:
-        """Raters whose rates move with the order of the cases, what moves, and its rank correlation."""
+    def drifting(self) -> list[tuple[str, str, float, int]]:
+        """Raters whose rates move with the order of the cases, what moves, its rank correlation, and over how many cases."""
         tests = int(np.count_nonzero(~np.isnan(self.drift)))
         found = []
-        for name, row in zip(self.names, self.drift, strict=True):
-            for what, rho in zip(("sensitivity", "specificity"), row, strict=True):
-                if not np.isnan(rho) and _by_chance(rho, self.drift_cases) * tests < CHANCE:
-                    found.append((name, what, float(rho)))
+        for name, row, cases in zip(self.names, self.drift, self.drift_cases.tolist(), strict=True):
+            for what, rho in zip(RATES, row, strict=True):
+                if not np.isnan(rho) and _by_chance(rho, cases) * tests < CHANCE:
+                    found.append((name, what, float(rho), cases))
         return found
 
     @property
@@ -90,12 +96,28 @@ class Quality:
             "have read by themselves, and count twice"
             for one, other, dice in self.alike
         ]
-        said += [
-            f"{name}: {what} {'rises' if rho > 0 else 'falls'} with the order of the cases' names (rank correlation {rho:+.2f} over "
-            f"{counted(self.drift_cases, 'case')}): if they were read in this order, the rater drifts"
-            for name, what, rho in self.drifting
-        ]
+        said += self._said_of_drift
         return said
+
+    @property
+    def _said_of_drift(self) -> list[str]:
+        """Lines on raters who drift; one on what moves in most raters alike, which may be the cases."""
+        own, common = [], defaultdict(list)
+        for name, what, rho, cases in self.drifting:
+            moves = f"{what} {'rises' if rho > 0 else 'falls'} with the order of the cases' names"
+            others = np.delete(self.drift[:, RATES.index(what)], self.names.index(name))
+            if float(np.nanmedian(others)) * np.sign(rho) > ALONG * abs(rho):
+                common[moves].append(name)
+                continue
+            own.append(
+                f"{name}: {moves} (rank correlation {rho:+.2f} over {counted(cases, 'case')}): if they were read in this order, the "
+                "rater drifts"
+            )
+        return own + [
+            f"{moves}, and does so in most raters (beyond chance in {enumerated(found)}): the cases may differ along it, as controls and "
+            "patients do; if they do not, and were read in this order, the raters drift"
+            for moves, found in common.items()
+        ]
 
     @property
     def _usual(self) -> float:
@@ -154,22 +176,25 @@ def _mask(table: VoteTable, patterns: Rates, method: Method, options: Options) -
     return mask
 
 
-def _drift(names: Sequence[str], deviations: Mapping[str, Deviation]) -> tuple[Rates, int]:
-    """Return each rater's rank correlations with the order of the cases, and the number of cases."""
+def _drift(names: Sequence[str], deviations: Mapping[str, Deviation]) -> tuple[Rates, NDArray[np.int64]]:
+    """Return each rater's rank correlations with the order of the cases, and the number of cases.
+
+    Cases in which nobody marks anything tell of no sensitivity, and their specificity, 1, is that of the case.
+    """
     drift = np.full((len(names), 2), np.nan)
-    own = np.full((len(deviations), len(names), 2), np.nan)
+    own = np.full((len(deviations), len(names), 3), np.nan)
     for place, case in enumerate(sorted(deviations)):
         one = deviations[case]
         at = [names.index(name) for name in one.names]
-        read = ~np.isnan(one.log_ratio)
-        for what, rates in enumerate((one.sensitivity, one.specificity)):
-            own[place, at, what] = np.where(read, rates, np.nan)
+        own[place, at] = np.stack([one.sensitivity, one.specificity, one.log_ratio], axis=1)
+    read = ~np.isnan(own).all(axis=2)
+    known = ~np.isnan(own).any(axis=2)
+    cases = np.count_nonzero(known, axis=0)
     for i, what in np.ndindex(drift.shape):
-        rates = own[:, i, what]
-        known = ~np.isnan(rates)
-        if np.count_nonzero(known) == len(own) >= FEWEST_ORDERED and np.ptp(rates):
-            drift[i, what] = np.corrcoef(np.arange(len(own)), _ranks(rates))[0, 1]
-    return drift, len(own)
+        rates = own[known[:, i], i, what]
+        if read[:, i].all() and len(rates) >= FEWEST_ORDERED and np.ptp(rates):
+            drift[i, what] = np.corrcoef(np.arange(len(rates)), _ranks(rates))[0, 1]
+    return drift, cases
 
 
 def _ranks(values: Rates) -> Rates:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...inputs.names import counted
 from ..estimate import Estimate
@@ -35,12 +36,14 @@ class Deviation:
     names : tuple of m str
         What the raters are called.
     log_ratio : ndarray of float64, shape (m,)
-        Log-likelihood ratio, in nats, at least 0; nan for raters who did not read the case. Voxels that err together count
-        each by itself, so that it ranks raters and cases, and is no test.
+        Log-likelihood ratio, in nats, at least 0. Voxels that err together count each by itself, so that it ranks raters and
+        cases, and is no test. It is nan for raters who did not read the case, and where nobody marks anything that they read,
+        or everybody marks all of it: no votes tell a rater from the others there.
     per_voxel : ndarray of float64, shape (m,)
         The same, by the voxels that the rater read: for cases of several sizes.
     sensitivity, specificity : ndarray of float64, shape (m,)
-        The rater's own rates in this case.
+        The rater's own rates in this case; nan of a sensitivity where nobody marks anything, of a specificity where everybody
+        marks everything.
     """
 
     names: tuple[str, ...]
@@ -133,8 +136,19 @@ def _deviation(problem: Problem, estimate: Estimate) -> Deviation:
     ).tolist():
         value, *own = _own(problem.rows, prior, one, zero, rates, rater)
         found[:, rater] = max(value - pooled, 0.0), *own
+    marked, unmarked = _told_of(given)
+    found[0, ~(marked & unmarked)] = found[1, ~marked] = found[2, ~unmarked] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         return Deviation(estimate.names, found[0], found[0] / read, found[1], found[2])
+
+
+def _told_of(given: CaseRows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return for each rater whether anybody marks anything that they read, and whether anybody leaves anything of it out."""
+    read = ~given.missing
+    held = read & (given.by_row(given.count) > 0)[:, None]
+    marked = (given.votes > 0).any(axis=1)
+    unmarked = (read & (given.votes < 1)).any(axis=1)
+    return np.asarray(held[marked].any(axis=0)), np.asarray(held[unmarked].any(axis=0))
 
 
 def _own(

@@ -126,6 +126,7 @@ def _raters(facts: Facts) -> list[dict[str, Any]]:
 
 def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
     """Return raters by cases, and the largest deviations; nothing where there are none."""
+    deviations = [one for one in deviations if one["log_ratio"]]  # none where nobody marks anything
     if not deviations:
         return []
     ratio = {(one["case"], one["rater"]): float(one["log_ratio"]) for one in deviations}
@@ -142,7 +143,7 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
     text = (
         "A row for each case, a column for each rater: how unlike themselves raters were there, in nats on a logarithmic scale; "
         "the bluer, the less like themselves. High where a file is another patient's, mirrored, or read in haste. It ranks, and "
-        "is no test."
+        "is no test. Cases in which nobody marks anything are left out."
     )
     numbers = numbers_of(names)
     title = "Raters by cases"

@@ -132,7 +132,7 @@ def _bar(drawn: Any, ax: Axes, title: str) -> None:
 
 
 def deviations(found: Deviation | Mapping[str, Deviation], ax: Axes | None = None) -> Axes:
-    """Draw who was unlike themselves in which case of a cohort; grey where a rater did not read the case.
+    """Draw who was unlike themselves in which case of a cohort; grey where a rater did not read the case, or nobody marks anything.
 
     Parameters
     ----------
