@@ -159,6 +159,33 @@ def test_a_cohort_is_read_and_written(raw: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_a_cohort_keeps_the_space_of_its_raters(raw: Path, tmp_path: Path) -> None:
+    """The names are those that fuse gives to a consensus of the same files."""
+    for subject in ("01", "02"):
+        for path in map(Path, masks_of(raw, subject)):
+            path.rename(path.with_name(path.name.replace("_label-L", "_space-MNI152NLin2009cAsym_label-L")))
+    options = ["--method", "staple"]
+    made = ran(tmp_path, "cohort", "fuse", raw, "--out", "fused", *options, "--bids", "many")
+    assert made.returncode == 0, made.stderr
+    for subject in ("01", "02"):
+        files = masks_of(raw, subject)
+        alone = ran(tmp_path, "fuse", *files, "-o", f"{subject}.nii.gz", *options, "--bids", "one")
+        assert alone.returncode == 0, alone.stderr
+    names = [
+        {path.relative_to(folder) for path in folder.rglob("*")}
+        for folder in (tmp_path / "many", tmp_path / "one")
+    ]
+    assert names[0] == names[1]
+    assert Path("sub-02/ses-1/anat/sub-02_ses-1_space-MNI152NLin2009cAsym_seg-staple_dseg.nii.gz") in names[0]
+    check_valid(tmp_path / "many")
+    first = Path(masks_of(raw)[0])
+    first.rename(first.with_name(first.name.replace("_space-MNI152NLin2009cAsym", "_space-T1w")))
+    made = ran(tmp_path, "cohort", "fuse", raw, "--out", "other", *options, "--bids", "none")
+    assert made.returncode == 2
+    assert "the case 'sub-01_ses-1': raters' files are of several spaces" in " ".join(made.stderr.split())
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_image_of_another_space_or_one_of_two_is_not_taken(raw: Path) -> None:
     anat = raw / "sub-01" / "ses-1" / "anat"
     shutil.copy(anat / "sub-01_ses-1_FLAIR.nii.gz", anat / "sub-01_ses-1_run-2_FLAIR.nii.gz")
@@ -226,6 +253,11 @@ def test_names() -> None:
     assert entities_of([whole]) == Entities("a1", "2", "MNI")
     assert entities_of([whole]).stem == "sub-a1_ses-2_space-MNI"
     assert entities_called("sub-01") == Entities("01")
+    named = entities_of_cases(["P 1", "sub-a1"], {"P 1": [whole], "sub-a1": [whole, Path("plain.nii.gz")]})
+    assert named == {"P 1": Entities("P1", None, "MNI"), "sub-a1": Entities("a1", "2", "MNI")}
+    assert (
+        entities_of_cases(["sub-9_space-own"], {"sub-9_space-own": [whole]})["sub-9_space-own"].space == "own"
+    )
     with pytest.raises(OutputError, match="its name has no sub-"):
         entities_of([Path("rater.nii.gz")])
     with pytest.raises(OutputError, match="no name of its own in BIDS"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,17 +78,21 @@ def entities_called(case: str) -> Entities:
     return Entities(*met.groups())
 
 
-def entities_of_cases(cases: Sequence[str]) -> dict[str, Entities]:
+def entities_of_cases(
+    cases: Sequence[str], raters: Mapping[str, Sequence[Path]] | None = None
+) -> dict[str, Entities]:
     """Return the entities of each case of a cohort; of a name that is none of BIDS, a subject of its letters and digits.
+
+    ``raters``: the files of each case, whose names tell the space, and the session, where the case's does not.
 
     Raises
     ------
     OutputError
-        If two cases would be one.
+        If two cases would be one, or raters of a case are of several spaces.
     """
     found: dict[Entities, str] = {}
     for case in cases:
-        one = entities_called(case) if CASE.fullmatch(case) else Entities(NO_LETTERS.sub("", case))
+        one = _with_space(case, (raters or {}).get(case, ()))
         other = found.setdefault(one, case)
         if other != case or not one.subject:
             raise OutputError(
@@ -96,3 +100,21 @@ def entities_of_cases(cases: Sequence[str]) -> dict[str, Entities]:
                 "rename it"
             )
     return {case: one for one, case in found.items()}
+
+
+def _with_space(case: str, raters: Sequence[Path]) -> Entities:
+    """Return the entities of a case, with those of its raters' files that its name lacks."""
+    is_named = CASE.fullmatch(case) is not None
+    one = entities_called(case) if is_named else Entities(NO_LETTERS.sub("", case))
+    named = {path: dict(ENTITY.findall(path.name.partition(".")[0])) for path in raters}
+    files = {path: own for path, own in named.items() if "sub" in own}
+    spaces = {own.get("space"): path for path, own in files.items()}
+    if one.space is None and len(spaces) > 1:
+        names = enumerated([shown(path.name) for path in spaces.values()])
+        raise OutputError(
+            f"the case {quoted(case)}: raters' files are of several spaces ({names}): take those of one, by a pattern (--glob) or a "
+            "table (--table)"
+        )
+    sessions = {own.get("ses") for own in files.values()} if is_named else set()
+    session = one.session or (sessions.pop() if len(sessions) == 1 else None)
+    return Entities(one.subject, session, one.space or next(iter(spaces), None))

@@ -13,7 +13,7 @@ from ...images.image import Image
 from ...images.nifti import read_nifti
 from ...images.outputs import Outputs, check_outputs, place_of_output
 from ...images.paths import shown
-from ...images.sidecar import sidecar_path
+from ...images.sidecar import read_sidecar, sidecar_path
 from ...images.written.nifti import Holds, nifti_bytes
 from ..facts import mask_told
 from .description import FILE, README, Description, generated_by, json_bytes, sources
@@ -145,7 +145,11 @@ def write_derivatives(
 
 def write_cases(folder: Path, consensuses: Mapping[str, Path], cohort: Path) -> list[Path]:
     """Write the consensuses of a cohort, by case, as :func:`write_derivatives` does; what is there is replaced."""
-    named = entities_of_cases(sorted(consensuses))
+    raters = {
+        case: [Path(one["file"]) for one in read_sidecar(path)["raters"]]
+        for case, path in consensuses.items()
+    }
+    named = entities_of_cases(sorted(consensuses), raters)
     return [
         path
         for case, one in named.items()
