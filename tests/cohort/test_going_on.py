@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,27 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert (other.facts["counted"], other.facts["fused"]) == ([], list(other.cases))
     other = fused(root, out, missing="nan")
     assert other.facts["counted"] == list(other.cases)
+
+
+def test_a_cohort_is_the_same_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by --scheduler, which makes paths absolute; shards by one, and their merge by another, too."""
+    root, out = make_cohort(tmp_path / "in", 3), Path("out")
+    monkeypatch.chdir(tmp_path)
+    fused(Path("in"), out)
+    read: list[Path] = []
+    print_of = place.print_of
+    monkeypatch.setattr(tasks, "print_of", lambda path: read.append(path) or print_of(path))  # type: ignore[func-returns-value]
+    for again in (root, Path("in"), Path("in", "..", "in"), Path("..", tmp_path.name, "in")):
+        facts = fused(again, out).facts
+        assert (facts["counted"], len(facts["skipped"]), read) == ([], 3, [])
+    with ThreadPoolExecutor(1) as executor:
+        assert fused(Path("in"), out, executor=executor).facts["counted"] == []
+    assert fused(root, out, merge=True).failed == {}
+    copy = shutil.copytree(root, tmp_path / "copy")  # elsewhere: read, and found to be the same
+    facts = fused(copy, out).facts
+    assert (len(facts["skipped"]), len(read)) == (3, 9)
 
 
 def test_of_more_cases_those_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,12 +148,13 @@ class Print:
     sha256: str
 
     def is_still(self, path: Path) -> bool:
-        """Tell whether the file has neither been moved nor written since."""
+        """Tell whether the file has neither been moved nor written since; its path may be written in another way."""
         try:
             now = path.stat()
         except OSError:
             return False
-        return recorded(path) == self.path and (now.st_size, now.st_mtime_ns) == (self.size, self.mtime_ns)
+        there = os.path.abspath(recorded(path)) == os.path.abspath(self.path)  # noqa: PTH100 - links stay as they are named
+        return there and (now.st_size, now.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 def print_of(path: Path) -> Print:
