@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -68,7 +69,16 @@ def test_tables_of_the_cohort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(deviations) == 1 + 5 * 3
     matrix = (out / "raters_by_cases.csv").read_text().splitlines()
     assert matrix[0] == "rater," + ",".join(found.cases)
-    assert (out / "agreement.csv").read_text().startswith("case,voxels,mean_dice,conformity,")
+    with (out / "agreement.csv").open() as file:
+        told = list(csv.DictReader(file))
+    head = ["case", "voxels", "mean_dice", "conformity", "fleiss_kappa", "krippendorff_alpha", "gwet_ac1"]
+    assert list(told[0]) == [*head, "prior", "marked_voxels"]
+    for number, row in enumerate(told):
+        votes = masks(number)
+        region = fastfuse.agreement(list(votes)).region
+        assert (int(row["voxels"]), int(row["marked_voxels"])) == (votes[0].size, votes.any(axis=0).sum())
+        assert int(row["marked_voxels"]) == region.n_voxels
+        assert float(row["gwet_ac1"]) == region.gwet_ac1
     pytest.importorskip("matplotlib")
     assert (out / "raters_by_cases.png").stat().st_size > 1000
 

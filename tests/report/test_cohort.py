@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.cohort.told import tables as of_tables
 from fastfuse.errors import OutputError
+from fastfuse.fusion.pooled.deviation import Deviation
 from fastfuse.report.html.cohort import _made
 
 from ..border.draws import contours
@@ -80,6 +82,24 @@ def test_a_case_in_which_nobody_marks_anything(tmp_path: Path) -> None:
             save(mask_path(tmp_path / "in", case, rater), np.zeros(SHAPE, np.uint8))
     page, _ = fused(tmp_path)
     assert not [one for one in page.all("section") if one.attributes.get("id") == "raters-by-cases"]
+
+
+def test_figure_of_many_cases_has_the_worst_where_a_rater_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagrams = pytest.importorskip(
+        "fastfuse.report.plots.diagrams", reason="needs matplotlib", exc_type=ImportError
+    )
+    ratios = {"a": [1.0, 2.0], "b": [np.nan, 9.0], "c": [3.0, np.nan]}
+    found = {
+        case: Deviation(("Ann", "Bob"), np.array(one), np.array(one), np.ones(2), np.ones(2))
+        for case, one in ratios.items()
+    }
+    drawn: list[Any] = []
+    monkeypatch.setattr(diagrams, "raters_by_cases", lambda *words, **_: drawn.append(words[2]))
+    monkeypatch.setattr(of_tables, "MOST_IN_A_FIGURE", 2)
+    assert of_tables.draw(tmp_path / "r.png", found)
+    assert drawn == [["b", "c"]]
 
 
 def test_failures_are_told_first(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def quality_csv(quality: Quality) -> bytes:
 
 
 def agreement_rows(tables: Tables) -> list[list[Any]]:
-    """Return how far raters agree in each case: kappa, alpha and AC1 of what anybody marks, and the mean Dice."""
+    """Return how far raters agree in each case: kappa, alpha and AC1 of what anybody marks, how many voxels that are, and the mean Dice."""
     rows: list[list[Any]] = []
     for case, table in tables.items():
         if not isinstance(table, VoteTable):
@@ -175,11 +175,14 @@ def agreement_rows(tables: Tables) -> list[list[Any]]:
         try:
             found = of_tables(table, None)
         except ValueError:  # one rater, or soft votes
-            rows.append([case, table.voxels, *[np.nan] * 5])
+            rows.append([case, table.voxels, *[np.nan] * 6])
             continue
         region = found.region
         rows.append(
-            [case, table.voxels, found.mean_dice, found.conformity, region.fleiss_kappa, region.krippendorff_alpha, region.gwet_ac1]
+            [
+                case, table.voxels, found.mean_dice, found.conformity, region.fleiss_kappa, region.krippendorff_alpha,
+                region.gwet_ac1, region.n_voxels,
+            ]
         )  # fmt: skip
     return rows
 
@@ -209,8 +212,11 @@ def csvs(
             "krippendorff_alpha",
             "gwet_ac1",
             "prior",
+            "marked_voxels",
         )
-        found["agreement.csv"] = csv_of(head, [[*row, prior.get(row[0], np.nan)] for row in agreement])
+        found["agreement.csv"] = csv_of(
+            head, [[case, *row, prior.get(case, np.nan), marked] for case, *row, marked in agreement]
+        )
     if deviations:
         lines = [
             [case, name, one.log_ratio[i], one.per_voxel[i], one.sensitivity[i], one.specificity[i]]
