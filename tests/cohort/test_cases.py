@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +100,40 @@ def test_table(tmp_path: Path) -> None:
     assert two.image == tmp_path / "flair.nii"
 
 
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_table_that_a_spreadsheet_saved(tmp_path: Path, quoting: Any) -> None:
+    """It quotes cells, and doubles quotes inside, as the csv module's excel-tab; a tab inside is no border between cells."""
+    rows = [
+        ("case", "rater", "path", "mask"),
+        ("one, two", "Ann", "sets, all/1,v1.nii.gz", ""),
+        ("one, two", 'Bob "the second"', 'sets, all/the "second".nii.gz', 'brain, "whole".nii'),
+        ("one, two", "C\tD", "sets, all/3\t,.nii.gz", ""),
+    ]
+    table = tmp_path / "cases.tsv"
+    with table.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, "excel-tab", quoting=quoting).writerows(rows)
+    (case,) = find_cohort(tmp_path, table=table)
+    assert (case.name, case.raters) == ("one, two", ("Ann", 'Bob "the second"', "C\tD"))
+    assert case.paths == tuple(tmp_path / row[2] for row in rows[1:])
+    assert case.mask == tmp_path / 'brain, "whole".nii'
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
+def test_a_file_whose_name_has_quotes_is_meant_by_them(tmp_path: Path) -> None:
+    for name in ('"1,2".nii', '"3,4"', "5,6"):
+        (tmp_path / name).touch()
+    table = write_table(
+        tmp_path / "t.tsv",
+        "case\trater\tpath",
+        'a\tAnn\t"1,2".nii',
+        'a\tBob\t"3,4"',
+        'a\tEve\t"5,6"',
+        'a\tZoe\t"7',
+    )
+    (case,) = find_cohort(tmp_path, table=table)
+    assert [path.name for path in case.paths] == ['"1,2".nii', '"3,4"', "5,6", '"7']
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -107,7 +144,15 @@ def test_table(tmp_path: Path) -> None:
         (("case\trater\tpath", "a\t\tx"), "line 2: case, rater or path is empty"),
         (
             ("case\trater\tpath", "a\tAnn\tx", "a\tAnn\ty"),
-            "line 3: rater Ann has another file in case a already",
+            "line 3: rater Ann has another file in case a already, on line 2",
+        ),
+        (
+            ("case\trater\tpath", "a\tAnn\tx", "a\tBob\ty", "a\tAnn\t./x"),
+            "line 4: rater Ann has this file in case a on line 2 already: leave one of both out",
+        ),
+        (
+            ("case\trater\tpath", "a\tAnn\tx,1", 'a\tAnn\t"x,1"'),
+            "line 3: rater Ann has this file in case a on line 2 already",
         ),
         (
             ("case\trater\tpath\tmask", "a\tAnn\tx\tm", "a\tBob\ty\tn"),

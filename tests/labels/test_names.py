@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def test_ours_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "names.tsv"
     path.write_bytes(tsv_bytes(NAMES.items(), {1: "#ff0000"}))
     assert (read_label_names(path).names, read_label_names(path).colours) == (NAMES, {1: "#ff0000"})
+    names = {1: 'the "core"', 2: '"edema"', 3: '"', 4: '""', 5: 'a", "b', 6: '"a" and "b"'}
+    path.write_bytes(tsv_bytes(names.items(), {}))
+    assert read_label_names(path).names == names
+
+
+def test_a_table_that_a_spreadsheet_saved(tmp_path: Path) -> None:
+    """It quotes cells with a comma or a quote, and doubles quotes inside, as the csv module's excel-tab."""
+    names = {1: "lesion, juxtacortical", 2: 'the "core", as drawn', 3: 'so-called "edema"', 4: "plain"}
+    path = tmp_path / "names.tsv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, "excel-tab", quoting=csv.QUOTE_ALL)
+        writer.writerows([("index", "name", "color"), *((k, name, "255,128,0") for k, name in names.items())])
+    found = read_label_names(path)
+    assert (found.names, set(found.colours.values())) == (names, {"#ff8000"})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import defaultdict
@@ -13,7 +12,7 @@ from pathlib import Path
 from ..errors import CohortError
 from ..images.formats.no_text import why_no_text
 from ..images.paths import as_path, needed_path, shown
-from ..inputs.names import composed, counted, enumerated, quoted
+from ..inputs.names import cells_of, composed, counted, enumerated, quoted, unquoted
 from .bids import BidsFile, bids_files
 from .msseg import find_cases, rater_number
 
@@ -179,17 +178,24 @@ def _files_below(root: Path) -> Iterator[Path]:
 def _of_table(root: Path, table: Path) -> list[CohortCase]:
     raters: dict[str, dict[str, Path]] = defaultdict(dict)
     beside: dict[str, dict[str, Path]] = defaultdict(dict)
+    lines: dict[tuple[str, str], int] = {}
     for number, row in _rows_of(table):
         where = f"{shown(table)}, line {number}"
-        case, rater, file = composed(row["case"]), composed(row["rater"]), row["path"]
-        if not (case and rater and file):
+        case, rater, file = composed(unquoted(row["case"])), composed(unquoted(row["rater"])), row["path"]
+        if not (case and rater and unquoted(file)):
             raise CohortError(f"{where}: case, rater or path is empty")
-        if rater in raters[case]:
-            raise CohortError(f"{where}: rater {shown(rater)} has another file in case {shown(case)} already")
-        raters[case][rater] = root / file
+        path, first = _named(root, file), lines.setdefault((case, rater), number)
+        if first != number:
+            twice = os.path.abspath(raters[case][rater]) == os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
+            raise CohortError(
+                f"{where}: rater {shown(rater)} has this file in case {shown(case)} on line {first} already: leave one of both out"
+                if twice
+                else f"{where}: rater {shown(rater)} has another file in case {shown(case)} already, on line {first}"
+            )
+        raters[case][rater] = path
         for what in BESIDE:
-            given = row.get(what)
-            if given and beside[case].setdefault(what, root / given) != root / given:
+            given = _named(root, row[what]) if unquoted(row.get(what, "")) else None
+            if given and beside[case].setdefault(what, given) != given:
                 raise CohortError(f"{where}: case {shown(case)} has another {what} already: give it one")
     if not raters:
         raise CohortError(f"{shown(table)}: holds no case")
@@ -199,16 +205,22 @@ def _of_table(root: Path, table: Path) -> list[CohortCase]:
     ]
 
 
+def _named(root: Path, cell: str) -> Path:
+    """Return the file of a cell: the one that is called so, quotes and all, or the one that a spreadsheet means by it."""
+    literal, meant = root / cell, root / unquoted(cell)
+    return literal if literal != meant and literal.is_file() else meant
+
+
 def _rows_of(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a TSV, with their lines' numbers."""
+    """Yield the rows of a TSV, with their lines' numbers; quoted cells with their quotes."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CohortError(
             f"{shown(table)}: cannot be read as a table ({why_no_text(table, error)}): give a .tsv with the columns case, rater and path"
         ) from None
-    lines = csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    head = [name.strip() for name in next(lines, [])]
+    lines = map(cells_of, text.splitlines())
+    head = [unquoted(name).strip() for name in next(lines, [])]
     lacking = [name for name in COLUMNS if name not in head]
     unknown = [name for name in head if name not in (*COLUMNS, *BESIDE)]
     if lacking or unknown or len(set(head)) != len(head):

@@ -16,6 +16,8 @@ MOST_LISTED = 8  # entries of a list that is quoted
 MOST_TOLD = 3  # raters of whom a remark says the same
 OF_THE_SAME = ("it ", "its ", "by its ", "the voxel size ")  # how a sentence begins that names no file
 SINGULAR = re.compile(r"\bits?\b(?!s)", re.IGNORECASE)
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+CELL = re.compile(r'"(?:[^"]|"")*"(?=\t|$)|[^\t]*')
 CLAUSE = re.compile(r" (is|are) ")
 OF_SEVERAL = tuple(
     (re.compile(one), many)
@@ -204,3 +206,20 @@ def _checked(name: Any, place: int) -> str:
     if any(unicodedata.category(character) in UNKEPT for character in name):
         raise ValueError(f"names[{place}] is {quoted(name)}: it holds a control character; leave it out")
     return composed(name)
+
+
+def cells_of(line: str) -> list[str]:
+    """Return the cells of a line of a table with tabs between them, as they are; a tab inside quotes is none between cells."""
+    cells, at = [], 0
+    while at <= len(line):
+        met = CELL.match(line, at)
+        assert met is not None  # which may be empty
+        cells.append(met[0])
+        at = met.end() + 1
+    return cells
+
+
+def unquoted(cell: str) -> str:
+    """Return what a cell says that a spreadsheet wrote: without quotes around it, and with one for two inside."""
+    met = QUOTED.fullmatch(cell.strip())
+    return cell if met is None else met[1].replace('""', '"').strip()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import ImageError
+from ...inputs.names import cells_of, unquoted
 from ..checks import check_regular
 from ..dataset_json import fault_of, names_in
 from ..paths import shown
@@ -86,6 +87,8 @@ def tsv_bytes(labels: Iterable[tuple[int, str]], colours: dict[int, str]) -> byt
     writer.writerow(["index", "name", *(["color"] if colours else [])])
     for label, name in labels:
         plain = " ".join(name.split())
+        if unquoted(plain) != plain:
+            plain = '"{}"'.format(plain.replace('"', '""'))
         writer.writerow([label, plain, *([colours.get(label, "n/a")] if colours else [])])
     return file.getvalue().encode()
 
@@ -127,7 +130,7 @@ def _of_json(path: Path) -> Iterable[Entry]:
 
 
 def _of_tsv(path: Path) -> Iterable[Entry]:
-    rows = csv.reader(io.StringIO(_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = ([unquoted(cell) for cell in cells_of(line.rstrip("\n"))] for line in io.StringIO(_text(path)))
     head = [title.strip().lower() for title in next(rows, [])]
     if "index" not in head or "name" not in head:
         raise ImageError(
