@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastfuse import FusionWarning, OutputError
+from fastfuse import FastfuseError, FusionWarning, OutputError
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
+from fastfuse.cohort.estimate_file import read_estimate
 from fastfuse.cohort.export import cases_read, export_of, merged, options_of_merge, write_merged
 from fastfuse.cohort.fuse import CohortFusion
 from fastfuse.cohort.workers.crew import Crew
@@ -122,6 +123,39 @@ def test_how_far_the_rates_are_on_which_a_consensus_rests(tmp_path: Path, labels
     refreshed = fused(root, out, refresh=True, **options)
     assert not refreshed.facts["of_earlier_rates"]
     assert not any("rests on rates" in one for one in refreshed.facts["warnings"].get("cohort", ()))
+
+
+@pytest.mark.filterwarnings("ignore:case-.* has a Dice of")
+def test_doubts_about_rates_are_told_again_with_them(tmp_path: Path) -> None:
+    """Also where nothing is to be done: cohort.json is of the last run, whose rates are these."""
+    root, out = make_cohort(tmp_path / "in", 3), tmp_path / "out"
+    said = []
+    for again in ({}, {}, {"merge": True}):
+        with pytest.warns(FusionWarning, match="stopped at max_iter = 2"):
+            said.append(fused(root, out, max_iter=2, **again).facts["warnings"]["cohort"])
+    assert said[0] == said[1] == said[2]
+    estimate = json_of(out / "estimate.json")
+    assert [one for one in estimate["remarks"] if one.startswith("stopped at max_iter")]
+    (out / "estimate.json").write_text(json.dumps({**estimate, "remarks": "none"}))
+    with pytest.raises(FastfuseError, match="remarks is 'none': it must hold sentences"):
+        read_estimate(out / "estimate.json")
+    del estimate["remarks"]  # as an earlier version wrote it
+    (out / "estimate.json").write_text(json.dumps(estimate))
+    assert read_estimate(out / "estimate.json").remarks == ()
+
+
+@pytest.mark.filterwarnings("ignore:case-.* has a Dice of")
+def test_why_a_rater_has_no_interval(tmp_path: Path) -> None:
+    """Of cases by themselves; the others have one."""
+    root, out = make_cohort(tmp_path / "in", 10), tmp_path / "out"
+    for number in range(2, 10):
+        mask_path(root, f"case-{number:02}", "Eve").unlink()
+    said = "Eve has no rate in more than 5 % of the bootstrap's samples of cases: no intervals"
+    with pytest.warns(FusionWarning, match=said):
+        found = fused(root, out, pool="none", replicates=200)
+    ends = {one["rater"]: one["sensitivity_95"][0] for one in found.facts["raters"]}
+    assert [rater for rater, end in ends.items() if end is None] == ["Eve"]
+    assert found.facts["warnings"]["cohort"].count(said) == 1
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -45,12 +45,15 @@ class Saved:
         Key of the table of each case.
     digest : str
         Tells this estimate from others.
+    remarks : tuple of str
+        What makes the rates doubtful, as was said when they were estimated.
     """
 
     estimate: Pooled
     settings: Settings
     of: dict[str, str]
     digest: str
+    remarks: tuple[str, ...] = ()
 
     def as_bytes(self) -> bytes:
         """Return the file's content."""
@@ -61,6 +64,7 @@ class Saved:
                 "settings": self.settings.as_json(),
                 "cases": self.of,
                 "digest": self.digest,
+                "remarks": list(self.remarks),
                 "estimate": _parts_of_labels(self.estimate)
                 if isinstance(self.estimate, LabelEstimate)
                 else _parts_of_pooled(self.estimate),
@@ -68,10 +72,12 @@ class Saved:
         )
 
 
-def saved_of(estimate: Pooled, settings: Settings, of: Mapping[str, str]) -> Saved:
+def saved_of(
+    estimate: Pooled, settings: Settings, of: Mapping[str, str], remarks: Sequence[str] = ()
+) -> Saved:
     """Return an estimate as it is kept."""
     parts = _parts_of_labels(estimate) if isinstance(estimate, LabelEstimate) else _parts_of_pooled(estimate)
-    return Saved(estimate, settings, dict(of), digest_of_rates(settings.of_all, parts))
+    return Saved(estimate, settings, dict(of), digest_of_rates(settings.of_all, parts), tuple(remarks))
 
 
 def read_estimate(path: Path) -> Saved:
@@ -119,9 +125,12 @@ def _saved_from(kept: dict[str, Any]) -> Saved:
     check_parts(parts, settings.table_method.name)
     if not isinstance(of, dict) or not all(isinstance(key, str) for key in of.values()):
         raise UnfitError(f"cases is {quoted(of)}: it must hold the key of each case's table")
+    remarks = kept.get("remarks", [])
+    if not isinstance(remarks, list) or not all(isinstance(one, str) for one in remarks):
+        raise UnfitError(f"remarks is {quoted(remarks)}: it must hold sentences")
     check_digest(kept)
     made = _labels_from(parts, settings) if "confusion" in parts else _pooled_from(parts, settings)
-    return Saved(made, settings, dict(of), kept["digest"])
+    return Saved(made, settings, dict(of), kept["digest"], tuple(remarks))
 
 
 def estimate_for(

@@ -35,6 +35,7 @@ from .told.tables import (
     rater_rows,
     reads_in,
     rows_of_sidecars,
+    said_of_intervals,
 )
 from .workers.crew import Crew, answers
 
@@ -174,7 +175,7 @@ def estimate_cases(
     of = {name: records[name].key for name in tables}
     before = _before(place, settings)
     if before is not None and before.of == of:
-        return before, []
+        return before, list(before.remarks)
     resamples = len(tables) > 1 and settings.table_method.estimates
     options = replace(settings.fusion_options, evidence=False)  # which is a voxel's, and no table's
     if resamples:
@@ -186,8 +187,7 @@ def estimate_cases(
         tables, settings.table_method.name, options, settings.priors,
         asked=settings.asked_labels if settings.of_labels else None, start=start,
     )  # fmt: skip
-    saved = saved_of(found, settings, of)
-    write_all({place.estimate: saved.as_bytes()})
+    write_all({place.estimate: saved_of(found, settings, of, remarks).as_bytes()})
     return read_estimate(place.estimate), remarks
 
 
@@ -288,6 +288,7 @@ def tell_cases(
     write_all(files)
     figure = place.out / "raters_by_cases.png"
     remarks = [] if quality is None else quality.remarks
+    remarks += said_of_intervals(rows) if saved is None else []  # of an estimate, it said so
     return rows, [*files, *([figure] if draw(figure, deviations) else [])], remarks
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from ...fusion.pooled.samples import draws
 from ...fusion.registry import method_called
 from ...fusion.vote_table import VoteTable
 from ...images.paths import recorded
+from ...inputs.names import told
 from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
@@ -106,6 +108,16 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
         )
         for i, name in enumerate(names)
     ]  # fmt: skip
+
+
+def said_of_intervals(rows: Sequence[RaterRow]) -> list[str]:
+    """Say of whom there are no intervals over cases, where others have some."""
+    known = [row for row in rows if not math.isnan(row.sensitivity)]
+    lacking = [row.rater for row in known if math.isnan(row.sensitivity_95[0])]
+    if not lacking or len(lacking) == len(known):
+        return []
+    what = "no rate in more than 5 % of the bootstrap's samples of cases: no intervals"
+    return [told(lacking, f"has {what}", f"have {what}")]
 
 
 def deviations_of(estimate: PooledEstimate | LabelEstimate, tables: Tables) -> dict[str, Deviation]:

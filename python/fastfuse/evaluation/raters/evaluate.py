@@ -50,7 +50,7 @@ class RaterEvaluation:
     ece : float
         Multi-rater expected calibration error: the mean of ``ece_by_rater``. Where raters differ, no prediction has 0.
     ece_by_rater : ndarray of float64, shape (m,)
-        Expected calibration error of the likelier class against each rater, in 50 bins.
+        Expected calibration error of the likelier class against each rater, in 50 bins of its probability, and 1 by itself.
     crps_ml : float
         Continuous ranked probability score of ``prediction_ml`` under the raters' volumes, in ml: 0.23 standard deviations
         at their mean.
