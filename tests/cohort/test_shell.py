@@ -103,6 +103,59 @@ def test_estimates_lie_within_the_intervals_that_are_printed(capsys: pytest.Capt
     ]
 
 
+LONG = [
+    f"{name}_who_is_called_so_at_the_department_of_neuroradiology_at_site_{name}"
+    for name in ("anna", "bert", "eve")
+]
+
+
+@pytest.mark.parametrize("labels", [False, True], ids=["masks", "labels"])
+@pytest.mark.parametrize("columns", [48, 60, 80, 132])
+def test_no_table_of_long_names_is_wider_than_the_terminal(
+    columns: int, labels: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are folded, and whole: no letter, and no digit of a rate, is lost."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = [{**one, "rater": name} for one, name in zip(FACTS["raters"], LONG, strict=True)]
+    if labels:
+        rows = [{**one, "label": label} for one in rows for label in ("necrosis", "edema")]
+    print_cohort({**FACTS, "raters": rows}, Path("out"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > columns] == []
+    table = lines[2 : lines.index("", 2)]
+    whole = "".join("".join(line.split()[:1]) for line in table if line[1] != " ")
+    for name in LONG:
+        assert whole.count(name) == 1 + labels
+    text = " ".join(" ".join(table).split())
+    for found in ("0.8001", ".7000–.9000", ".99996–.99998", "0.5000", *([] if labels else [".9990–.9995"])):
+        assert found in text
+
+
+@pytest.mark.parametrize(("columns", "title"), [(80, "sensitivity"), (60, "sens."), (48, "sensitivity")])
+def test_short_names_stay_whole(
+    columns: int, title: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Titles are short, then intervals stand below rates."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    print_cohort(FACTS, Path("out"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if len(line) > columns] == []
+    assert title in "\n".join(lines[2:4])
+    assert re.search(r"^ anna +3 +0\.8001 ", "\n".join(lines), re.MULTILINE)
+
+
+def test_what_long_names_share_is_said_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"department_of_neuroradiology_at_the_university_hospital_rater_{k}" for k in (1, 2, 3)]
+    rows = [{**one, "rater": name} for one, name in zip(FACTS["raters"], names, strict=True)]
+    print_cohort({**FACTS, "raters": rows}, Path("out"))
+    said = capsys.readouterr().out
+    assert re.findall(r"^ ([123]) +3 ", said, re.MULTILINE) == ["1", "2", "3"]
+    assert f"All names begin with {names[0][:-1]}." in " ".join(said.split())
+
+
 def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_cohort(FACTS, Path("out"))
     assert re.search(r"^ \[b\] +3 +0\.5000 +0\.5000$", capsys.readouterr().out, re.MULTILINE)

@@ -1,8 +1,10 @@
-"""Plain lines are those that rich would write."""
+"""Plain lines are those that rich would write; tables keep to the terminal."""
 
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 
 import pytest
 from rich.cells import cell_len
@@ -12,6 +14,8 @@ from rich.text import Text
 
 from fastfuse.images.paths import shown
 from fastfuse.report.lines import Plain, columns_of, printable, without_markup
+from fastfuse.report.table import Column, Row, Table
+from fastfuse.report.terminal import output
 
 TEXTS = [
     *(
@@ -45,3 +49,36 @@ def test_a_plain_line_is_what_rich_writes_into_a_pipe(text: str) -> None:
     )
     Plain(plain).line(text, "bold")
     assert plain.getvalue() == by_rich.getvalue()
+
+
+@pytest.mark.parametrize("columns", [48, 60, 80])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a_reader-who.is called so, at the department of neuroradiology of a university",
+        "x" * 90,
+        "日本語の名前がとても長い評価者さん日本語の名前がとても長い評価者さん日本語の名前",
+    ],
+    ids=["words", "one word", "wide letters"],
+)
+def test_any_table_folds_names_where_it_is_wider_than_the_terminal(
+    name: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    heads = [Column("rater", right=False), Column("of", right=False), Column("sensitivity"), Column("Dice")]
+    rows = [
+        Row([name, name, "0.1234\n.1–.2", "0.5"]),
+        Row(["short", "b", "0.2", "0.6"]),
+        Row(["mean", "", "", "0.7"], spans=True),
+    ]
+    Table("raters", heads, rows).print(output())
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(columns_of, lines)) <= columns
+    assert len(lines) > 8
+    text = "\n".join(lines)
+    letters = Counter(letter for letter in name if letter != " ")
+    assert all(text.count(letter) >= 2 * count for letter, count in letters.items())
+    assert re.search(r"^ \S.* 0\.1234 +0\.5$", text, re.MULTILINE)
+    monkeypatch.delenv("COLUMNS")
+    Table("raters", heads, rows).print(output())  # into a file: as wide as the content
+    assert name in capsys.readouterr().out

@@ -1,14 +1,18 @@
-"""A table as lines of text: as wide as its content, so that no number is ever cut."""
+"""A table as lines of text: as wide as its content, so that no number is ever cut; names are folded on narrow terminals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
+from . import terminal
 from .lines import Lines, columns_of
 
 GAP = 2  # columns between two cells
+SHORTEST = 8  # columns of a folded name
+PIECES = re.compile(r"[^\W_]*[\W_]|[^\W_]+")  # words, after which a name is folded; each is whole if it fits
 INDENT = " "
 
 
@@ -60,7 +64,32 @@ class Table:
         return max(map(columns_of, [*self.title.split("\n"), self._rule(), *lines]))
 
     def print(self, to: Lines) -> None:
-        """Print the table: the title first, second lines of a row dimmed."""
+        """Print the table: the title first, second lines of a row dimmed; names are folded where the terminal is narrower."""
+        columns = terminal.width()
+        (self if columns is None else self.folded(columns))._print(to)
+
+    def folded(self, columns: int) -> Table:
+        """Return the table with the names in its columns folded, so that it is no wider than that, if that is possible."""
+        table = self
+        for i, column in enumerate(self.columns):
+            excess = columns_of(table._rule()) - columns
+            if excess > 0 and not column.right:
+                table = table._with_column(
+                    i, max(table.widths[i] - excess, SHORTEST, columns_of(column.title))
+                )
+        return table
+
+    def _with_column(self, i: int, most: int) -> Table:
+        """Return the table with a column that is no wider than that."""
+        rows = [
+            row
+            if row.spans and i == 0
+            else replace(row, cells=[*row.cells[:i], _folded(row.cells[i], most), *row.cells[i + 1 :]])
+            for row in self.rows
+        ]
+        return replace(self, rows=rows)
+
+    def _print(self, to: Lines) -> None:
         _print(to, self.title, "bold")
         heads = self._lines([column.title for column in self.columns], bottom=True)
         for line in ["", *heads, self._rule()]:
@@ -100,6 +129,23 @@ class Table:
 def first_that_fits(tables: Sequence[Table], width: int | None) -> Table:
     """Return the first table that is no wider than that; the last one if none is."""
     return next((one for one in tables if width is None or one.width <= width), tables[-1])
+
+
+def _folded(cell: str, most: int) -> str:
+    """Return a cell in lines that are no wider than that, broken between words where these fit."""
+    return "\n".join(line for part in cell.split("\n") for line in _lines_of(part, most))
+
+
+def _lines_of(text: str, most: int) -> Iterable[str]:
+    line = ""
+    for piece in PIECES.findall(text) if columns_of(text) > most else [text]:
+        for part in [piece] if columns_of(piece) <= most else piece:
+            if line and columns_of(line + part) > most:
+                yield line.rstrip()
+                line = part.lstrip()
+            else:
+                line += part
+    yield line
 
 
 def _width(cell: str) -> int:

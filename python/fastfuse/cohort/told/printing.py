@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,23 @@ from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.pooled.estimate import PooledEstimate
 from ...images.paths import recorded, shown
 from ...images.sidecar import number_or_null
+from ...report.lines import Lines
+from ...report.names import Names
 from ...report.numbers import plural, rate
-from ...report.table import Column, Row, Table
-from ...report.terminal import output, print_below, printable
+from ...report.table import Column, Row, Table, first_that_fits
+from ...report.terminal import output, print_below, printable, width
 
 MOST_ROWS = 60
+TITLES = {"sensitivity": "sensitivity", "specificity": "specificity"}
+SHORT = {"sensitivity": "sens.", "specificity": "spec."}
+ENDS = "95 %"  # title of intervals
 Facts = dict[str, Any]
 
 
 def print_cohort(facts: Facts, out: Path, bids: Path | None = None) -> None:
     """Print the raters' rates, if there are any, what was done with the cases, and what was written; ``bids``: derivatives, too."""
     console = output()
-    if facts["raters"]:
-        _rates(facts["raters"]).print(console)
-    said = [_done(facts)]
+    said = [*(_print_rates(facts["raters"], console) if facts["raters"] else []), _done(facts)]
     doubtful = [case for case in facts["warnings"] if case != "cohort"]
     if doubtful:
         said.append(
@@ -51,8 +54,9 @@ def _done(facts: Facts) -> str:
 def print_rates(estimate: PooledEstimate | LabelEstimate, files: Sequence[Path]) -> None:
     """Print the rates of an estimate."""
     console = output()
-    _rates(_rows_of(estimate)).print(console)
-    print_below(console, [printable(f"wrote {', '.join(recorded(path) for path in files)}")])
+    said = _print_rates(_rows_of(estimate), console)
+    wrote = f"wrote {', '.join(recorded(path) for path in files)}"
+    print_below(console, map(printable, [*said, wrote]))
 
 
 def _rows_of(estimate: PooledEstimate | LabelEstimate) -> list[Facts]:
@@ -80,22 +84,41 @@ def _rows_of(estimate: PooledEstimate | LabelEstimate) -> list[Facts]:
     ]
 
 
-def _rates(rows: Sequence[Facts]) -> Table:
+def _print_rates(rows: Sequence[Facts], console: Lines) -> Sequence[str]:
+    """Print the rates as wide as the terminal lets them be; return what is said of raters whose names lack what all share."""
+    names = list(dict.fromkeys(row["rater"] for row in rows))
+    plans = [
+        (_rates(rows, dict(zip(names, one.short, strict=True)), titles, below=below), one.said)
+        for titles, below in ((TITLES, False), (SHORT, False), (TITLES, True))
+        for one in (Names(names), Names.told_apart(names))
+    ]
+    chosen = first_that_fits([table for table, _ in plans], width())
+    chosen.print(console)
+    return next(said for table, said in plans if table is chosen)
+
+
+def _rates(
+    rows: Sequence[Facts], called: Mapping[str, str], titles: Mapping[str, str], *, below: bool
+) -> Table:
+    """Return the table of rates; ``below``: intervals stand below them, and not in columns of their own."""
     of_labels = any("label" in row for row in rows)
     columns = [Column("rater", right=False), *([Column("label", right=False)] if of_labels else [])]
     told = ("sensitivity",) if of_labels else ("sensitivity", "specificity")
     with_ends = any(None not in (row.get(f"{what}_95") or [None]) for row in rows for what in told)
     columns += [Column("cases")] if any(row["cases"] is not None for row in rows) else []
     for what in told:
-        columns += [Column(what), *([Column("95 %")] if with_ends else [])]
+        of_rate = [titles[what], *([ENDS] if with_ends else [])]
+        columns += [Column("\n".join(of_rate))] if below else map(Column, of_rate)
     listed = []
     for row in rows[:MOST_ROWS]:
-        cells = [shown(row["rater"]), *([shown(row["label"])] if of_labels else [])]
+        cells = [shown(called[row["rater"]]), *([shown(row["label"])] if of_labels else [])]
         if any(column.title == "cases" for column in columns):
             cells += ["" if row["cases"] is None else str(row["cases"])]
         for what in told:
-            shown_rate, _, ends = rate(row[what], row.get(f"{what}_95")).partition("\n")
-            cells += [shown_rate, *([ends] if with_ends else [])]
+            one = rate(row[what], row.get(f"{what}_95"))
+            cells += (
+                [one] if below else one.split("\n") if "\n" in one else [one, *([""] if with_ends else [])]
+            )
         listed.append(Row(cells))
     if len(rows) > MOST_ROWS:
         listed.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))
