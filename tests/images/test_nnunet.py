@@ -173,7 +173,7 @@ def test_segments_of_a_dataset(tmp_path: Path, labels: dict[str, Any], ending: s
         nib.save(nib.Nifti1Image(MAP, AFFINE), path)
     image = reading.read(path, wanted=by_name(name))
     np.testing.assert_array_equal(image.data, classes(3)[2] if ending == "npz" else MAP == 2)
-    assert f"by dataset.json {name!r} is label 2" in str(image.remark)
+    assert "by dataset.json 'lesion' is label 2" in str(image.remark)
     both = reading.read(path, wanted=by_name("edema", "lesion"))
     np.testing.assert_array_equal(
         both.data > 0.5, (classes(3)[1:].sum(axis=0) > 0.5) if ending == "npz" else MAP > 0

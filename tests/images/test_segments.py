@@ -169,7 +169,9 @@ def test_fused_by_name(tmp_path: Path) -> None:
         seg_nrrd(tmp_path / "1.seg.nrrd", B, [("lesion", 1, 0)]),
         seg_nrrd(tmp_path / "2.seg.nrrd", np.stack([A, A & B]), [("rest", 1, 0), ("Lesion", 1, 1)]),
     ]
-    fused = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", method="staple", select_segment="lesion")
+    given: Any = {"method": "staple", "select_segment": "lesion"}
+    with pytest.warns(fastfuse.FusionWarning, match="its segment 'Lesion' was taken for 'lesion'"):
+        fused = fastfuse.fuse_files(paths, tmp_path / "c.nii.gz", **given)
     np.testing.assert_array_equal(fused.probability, fastfuse.staple(masks).probability)
     assert json.loads((tmp_path / "c.json").read_text())["options"]["select_segment"] == ["lesion"]
     done = run(
@@ -190,7 +192,8 @@ def test_fused_by_name(tmp_path: Path) -> None:
     with pytest.raises(fastfuse.ImageError, match=r"label 1 is 'lesion', which is label 2 in .*0\.seg\.nrrd"):
         fastfuse.fuse_files(paths[:2], tmp_path / "e.nii", select_label=1)
     region = seg_nrrd(tmp_path / "region.nrrd", np.ones_like(A))
-    fastfuse.fuse_files(paths, tmp_path / "f.nii", method="staple", select_segment=["lesion"], mask=region)
+    given["select_segment"] = ["lesion|Lesion"]
+    fastfuse.fuse_files(paths, tmp_path / "f.nii", **given, mask=region)
 
 
 def test_other_names_for_one_label_are_said(tmp_path: Path) -> None:
@@ -209,7 +212,8 @@ def test_evaluated_by_name(tmp_path: Path) -> None:
     pytest.importorskip("scipy")
     prediction = seg_nrrd(tmp_path / "p.seg.nrrd", LAYERS, NAMES)
     truth = seg_nrrd(tmp_path / "t.seg.nrrd", 5 * (A & B), [("necrosis", 5, 0)])
-    assert fastfuse.evaluate_files(prediction, truth, select_segment="Necrosis").dice == 1
+    with pytest.warns(fastfuse.FusionWarning, match="its segment 'necrosis' was taken for 'Necrosis'"):
+        assert fastfuse.evaluate_files(prediction, truth, select_segment="Necrosis").dice == 1
     other = seg_nrrd(tmp_path / "o.seg.nrrd", A, [("Tumour", 1, 0)])
     cyst = seg_nrrd(tmp_path / "c.seg.nrrd", A, [("Cyst", 1, 0)])
     with pytest.warns(fastfuse.FusionWarning, match="what is taken is 'Tumour' in .*'Cyst' in"):

@@ -299,7 +299,7 @@ def fuse_files(
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
     select_segment : str or sequence of str, optional
-        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM SEG).
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM SEG); of "tumour|Tumor" the one that a file holds.
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.

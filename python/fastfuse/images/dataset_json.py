@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .formats.segments import Segment, plain
+from .formats.segments import Segment, fitting
 from .paths import shown
 
 NAME = "dataset.json"
@@ -81,11 +81,10 @@ def labels_called(segments: dict[Segment, tuple[int, ...]], names: Sequence[str]
     """Return the labels of the segments of these names; nothing if one has no such name, or two have."""
     found: list[int] = []
     for name in names:
-        exact = [one for one in segments if one.name == name]
-        fitting = exact or [one for one in segments if plain(one.name) == plain(name)]
-        if len(fitting) != 1:
+        called = fitting(segments, name)
+        if len(called) != 1:
             return ()
-        found += segments[fitting[0]]
+        found += segments[called[0]]
     return tuple(dict.fromkeys(found))
 
 

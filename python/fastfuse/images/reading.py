@@ -35,7 +35,7 @@ from .formats.endings import (
     PICTURE_SUFFIXES,
     is_dicom,
 )
-from .formats.segments import Segment, filled_axes, named
+from .formats.segments import Segment, filled_axes, fitting, named, spelled_otherwise
 from .four_axes import one_channel
 from .grids.forms import fault_of_qform, forms_of, set_forms, with_thickness
 from .image import Image, check_step, votes_of
@@ -123,6 +123,9 @@ def read(path: Path | str, go_on: Callable[[], None] = lambda: None, wanted: Wan
     elif names and not image.is_channel:
         is_usual = wanted.expects_masks and not keeps_names(path)
         image = _beside_named(image, names, tuple(known), is_usual=is_usual)
+    if keeps_names(path):
+        for told in spelled_otherwise(path, image.segments, names):
+            image = replace(image, remark=_both(image.remark, told))
     _check_affine(image, wanted)
     if wanted.is_rater and wanted.foreground.labels and not image.is_channel:
         check_step(image)
@@ -217,7 +220,10 @@ def _by_dataset(
     image: Image, names: Sequence[str], labels: Sequence[int], known: tuple[Segment, ...]
 ) -> Image:
     """Return the mask of the labels that dataset.json gives these names, or the network's channel that was taken."""
-    told = f"{shown(image.path)}: by dataset.json {enumerated([repr(name) for name in names])} is label {' or '.join(map(str, labels))}"
+    called = [repr(one.name) for name in names for one in fitting(known, name)]
+    told = (
+        f"{shown(image.path)}: by dataset.json {enumerated(called)} is label {' or '.join(map(str, labels))}"
+    )
     if not image.is_channel:
         values = votes_of(image)
         if values.dtype.kind == "f" and not np.all(values == np.rint(values)):

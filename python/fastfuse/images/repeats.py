@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..inputs.names import joined
+from .formats.segments import fitting
 from .paths import recorded, shown
 from .sidecar import sidecar_path
 from .written.endings import CONSENSUS, DICOM, MADE_HERE, OF_CONSENSUS, SEGMENTS
@@ -228,7 +229,8 @@ def _is_of_one_rater(facts: dict[str, Any]) -> bool:
 def _is_of_a_rater(image: Image, chosen: Sequence[str]) -> bool:
     """Tell what a rater marks, as it lies beside the consensus of masks in a file of segments."""
     named = {one.name for one in image.segments}
-    return CONSENSUS in named and bool(chosen) and not any(OF_ALL_RATERS.fullmatch(name) for name in chosen)
+    taken = [one.name for name in chosen for one in fitting(image.segments, name)]
+    return CONSENSUS in named and bool(taken) and not any(OF_ALL_RATERS.fullmatch(name) for name in taken)
 
 
 def made_here(path: Path) -> bool:

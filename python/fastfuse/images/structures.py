@@ -15,7 +15,7 @@ from ..inputs.foreground import Foreground
 from ..inputs.names import enumerated
 from .channels import AS_FILES, Held
 from .dataset_json import segments_of
-from .formats.segments import SWITCH, Segment, named, names_of, plain
+from .formats.segments import SWITCH, Segment, either_of, named, names_of, plain
 from .image import Image
 from .paths import shown
 
@@ -76,8 +76,12 @@ def _said_of_names(taken: Sequence[tuple[Image, Segment]], what: str) -> list[st
         told = [
             f"{' and '.join(called[path].values())} in {shown(path)}" for path in reversed(different.values())
         ]
+        every: dict[str, str] = {}
+        for _, one in taken:
+            every.setdefault(plain(one.name), one.name)
+        way = SWITCH if any(len(names) > 1 for names in called.values()) else either_of([*every.values()])
         remarks.append(
-            f"{what} is {enumerated(told)}: check that they are one structure, or choose it with {SWITCH}"
+            f"{what} is {enumerated(told)}: check that they are one structure, or choose it with {way}"
         )
     return remarks
 

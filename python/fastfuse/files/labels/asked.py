@@ -13,6 +13,7 @@ from ...errors import ImageError, said
 from ...fusion.labels.declared import Label
 from ...fusion.labels.result import LabelFusion
 from ...images.formats.label_names import LabelNames, read_label_names
+from ...images.formats.segments import plain
 from ...images.paths import needed_path, short_names, shown
 from ...inputs.names import enumerated, quoted
 from ..job import Job
@@ -127,9 +128,10 @@ def probability_of(fusion: LabelFusion, labels: Sequence[int]) -> NDArray[Any]:
 def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
     if not isinstance(label, str):
         return label
-    for value, name in names.items():
-        if name == label:
-            return value
+    exact = [value for value, name in names.items() if name == label]
+    found = exact or [value for value, name in names.items() if plain(name) == plain(label)]
+    if exact or len(found) == 1:
+        return found[0]
     if names:
         raise ValueError(
             f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated([*map(repr, names.values())])}"

@@ -78,6 +78,10 @@ def _check_one_meaning(namings: Sequence[Naming]) -> None:
     for one in namings:
         for name, labels in one.labels.items():
             before, first = known.setdefault(plain(name), (labels, one))
+            if set(before) != set(labels) and one is first:
+                raise ImageError(
+                    f"{shown(one.path)}: {name!r} is {_told(before)} and {_told(labels)}, as case does not count: rename one of them"
+                )
             if set(before) != set(labels):
                 raise ImageError(
                     f"{name!r} is {_told(before)} in {shown(first.path)} and {_told(labels)} in {shown(one.path)}: what differs in "

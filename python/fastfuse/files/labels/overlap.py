@@ -17,7 +17,7 @@ from ...fusion.options import Options
 from ...fusion.registry import Method, method_called
 from ...fusion.result import DiceRule, Fusion, check_label_cut, check_ties
 from ...images.formats.endings import NIFTI_SUFFIXES
-from ...images.formats.segments import plain
+from ...images.formats.segments import Segment, plain
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import as_path, as_paths, listed_paths, needed_path, recorded, shown
 from ...images.placing import Placing
@@ -188,7 +188,14 @@ def _named_by_files(job: Job, say: Say, threads: int) -> dict[str, str]:
     images = replace(job, mask=None, present=[]).read(say, threads, every, of_labels=True).raters
     names: dict[str, str] = {}
     for image in images:
+        own: dict[str, Segment] = {}
         for one in image.segments:
+            before = own.setdefault(plain(one.name), one)
+            if before is not one:
+                raise ImageError(
+                    f"{shown(image.path)}: its segments {before.name!r} (label {before.label}) and {one.name!r} (label {one.label}) are "
+                    "called alike, as case does not count: rename one of them"
+                )
             names.setdefault(plain(one.name), one.name)
     unnamed = [shown(image.path) for image in images if not image.segments]
     if names and unnamed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...inputs.arrays import labels_in
-from ...inputs.names import enumerated, quoted
+from ...inputs.names import composed, enumerated, joined, quoted
 from ..checks import check_memory
 from ..paths import shown
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ...inputs.foreground import Foreground
 
 SWITCH = "select_segment=NAME (--select-segment NAME)"
+
+OR = "|"  # between names of which a file holds one
 
 BACKGROUND = 0  # the label that is no segment, whatever a file calls it
 
@@ -73,7 +75,7 @@ def with_segments(foreground: Foreground, names: Any) -> Foreground:
 
 
 def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str], values: str = "") -> list[Segment]:
-    """Return the segments of these names; case and blanks at the ends do not matter where no name fits exactly.
+    """Return the segments of these names, as :func:`fitting` finds them.
 
     ``values`` are those that occur in a file that names none.
 
@@ -91,18 +93,72 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str], values
     return [_named(path, segments, name) for name in wanted]
 
 
-def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
+def fitting(segments: Iterable[Segment], name: str) -> list[Segment]:
+    """Return the segments that a name may mean.
+
+    Case and blanks at the ends do not matter where no name fits exactly. A name that no segment has may be several, with "|"
+    between them, of which a file holds one.
+    """
+    known = list(segments)
+    found = _called(known, name)
+    if found or OR not in name:
+        return found
+    parts = name.split(OR)
+    # Names may hold "|" themselves, so that neighbours may be one name.
+    ends = [(first, last) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)]
+    either = [OR.join(parts[first:last]) for first, last in ends]
+    return list(dict.fromkeys(one for other in either if other.strip() for one in _called(known, other)))
+
+
+def _called(segments: Sequence[Segment], name: str) -> list[Segment]:
     exact = [one for one in segments if one.name == name]
-    found = exact or [one for one in segments if plain(one.name) == plain(name)]
+    return exact or [one for one in segments if plain(one.name) == plain(name)]
+
+
+def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
+    found = fitting(segments, name)
     if not found:
-        held = enumerated([shown(one.name) for one in segments])
-        raise ImageError(f"{shown(path)}: there is no segment {name!r}; it holds {held}")
+        held = [one.name for one in segments]
+        near = get_close_matches(plain(name), list(map(plain, held)), 1)
+        other = next(one for one in held if plain(one) == near[0]) if near else "NAME"
+        raise ImageError(
+            f"{shown(path)}: there is no segment {name!r}; it holds {enumerated(list(map(shown, held)))}: if it has another name "
+            f"here, give both, as in {either_of([name, other])}"
+        )
+    if len({plain(one.name) for one in found}) > 1:
+        told = joined([f"{one.name!r} (label {one.label})" for one in found])
+        raise ImageError(
+            f"{shown(path)}: it holds {told}, of which {name!r} takes one: leave one of these names out, or rename one in this file"
+        )
     if len(found) > 1:
         labels = enumerated([str(one.label) for one in found])
         raise ImageError(
             f"{shown(path)}: {len(found)} segments are called {name!r} (labels {labels}): rename one of them"
         )
     return found[0]
+
+
+def either_of(names: Sequence[str]) -> str:
+    """Return the option that takes a segment that files call by different names."""
+    typed = OR.join(names)
+    if not typed.isprintable() or set(typed) & set(
+        "'()"
+    ):  # which the shell, or the message for it, would read otherwise
+        typed = OR.join(["NAME", "OTHER"])
+    return f"select_segment='{typed}' (--select-segment '{typed}')"
+
+
+def spelled_otherwise(path: Path, segments: Sequence[Segment], wanted: Iterable[str]) -> list[str]:
+    """Say which segments were taken although case differs."""
+    told = []
+    for name in wanted:
+        asked = {composed(one.strip()) for one in [name, *name.split(OR)]}
+        told += [
+            f"{shown(path)}: its segment {one.name!r} was taken for {name!r}, as case does not count where no name fits exactly"
+            for one in fitting(segments, name)
+            if composed(one.name.strip()) not in asked
+        ]
+    return told
 
 
 def one_image(
@@ -265,4 +321,4 @@ def filled_axes(values: NDArray[Any], across: Sequence[int] = ()) -> tuple[bool,
 
 def plain(name: str) -> str:
     """Return a name without what people write differently: case, blanks at the ends, how an accent is encoded."""
-    return unicodedata.normalize("NFC", name.strip()).casefold()
+    return composed(name.strip()).casefold()
