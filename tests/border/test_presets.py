@@ -237,3 +237,22 @@ def test_names_that_there_are_not(tmp_path: Path) -> None:
         fastfuse.fuse_files(files, tmp_path / "c.nii.gz", preset="paper", margin=4)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="which has no such method: leave the preset out"):
         fastfuse.fuse_files(files, tmp_path / "c.nii.gz", preset="paper", method="border-staple")
+
+
+@pytest.mark.parametrize(
+    ("edges", "margin", "slices"),
+    [((1, 1, 1), 4.0, 10), ((0.4, 0.4, 5), 4.0, 2), ((2.5, 2.5, 5), 5.0, 4), ((3, 3, 3), 6.0, 6)],
+)
+def test_the_margin_is_by_the_shortest_edge(tmp_path: Path, edges: Any, margin: float, slices: int) -> None:
+    """As files/README.md says: along thick slices it takes none above or below."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    masks = [np.zeros((24, 24, 14), np.uint8) for _ in range(4)]
+    for place, mask in enumerate(masks):
+        mask[8 : 16 - place, 8:16, 6:8] = 1
+    files = [tmp_path / name for name in raters(tmp_path, masks, np.diag([*edges, 1]))]
+    given: Any = {"method": "staple", "preset": "recommended"}
+    found = fastfuse.fuse_files(files, tmp_path / "c.nii", **given)
+    assert json.loads((tmp_path / "c.json").read_text())["preset"]["set"] == {"roi": margin}
+    near = ndimage.distance_transform_edt(~np.any(masks, axis=0), sampling=edges) <= margin
+    assert found.n_voxels == near.sum()
+    assert near.any(axis=(0, 1)).sum() == slices

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dilation.doubts import remarks_on_reach
 from ..dilation.guide import Guide
 from ..dilation.margin import within_margin
 from ..dilation.options import Dilation
+from ..dilation.soft_mask import SoftMask
 from ..fusion.case import Case
 from ..fusion.doubts.copies import remarks_on_copies_in
 from ..fusion.of_raters.mean_dice import complete_masks
@@ -144,9 +146,14 @@ class Problem:
         )
 
     @cached_property
-    def softened(self) -> list[NDArray[Any]]:
+    def softened(self) -> list[SoftMask]:
         """The masks with soft rings."""
-        return [soft.values for soft in self.guide.dilate_all(self.masks, self.names)]
+        return self.guide.dilate_all(self.masks, self.names)
+
+    def doubts(self, softened: Sequence[SoftMask]) -> list[str]:
+        """Return what is doubtful about masks that grew, without remedies: no option says how they grow."""
+        reach = remarks_on_reach(self.guide.options, self.sides, softened, remedy=False)
+        return [*self.guide.doubts, *reach]
 
     def on_marks(self, of_rows: NDArray[Any]) -> NDArray[Any]:
         """Return a volume of what each pattern gets; 0 where nobody marks."""

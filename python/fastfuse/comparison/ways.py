@@ -91,8 +91,8 @@ def _of_softened(problem: Problem) -> Iterator[Way]:
         for prior in ("mean", "estimate"):
 
             def make(one: Problem, method: str = method, prior: str = prior) -> Made:
-                made = _unfitted(one.fuse(method, votes=one.softened, prior=prior))
-                return replace(made, remarks=made.remarks + one.guide.doubts)
+                made = _unfitted(one.fuse(method, votes=[soft.values for soft in one.softened], prior=prior))
+                return replace(made, remarks=made.remarks + one.doubts(one.softened))
 
             yield Way(method, prior, make, lacks)
     yield Way("dilated-staple", "mean", _dilated, lacks)
@@ -160,5 +160,6 @@ def _shapes(one: Problem) -> Made:
 
 def _dilated(one: Problem) -> Made:
     staple = _cut(one.fuse("staple"))
-    grown = one.guide.dilate(staple.label, "the consensus").values
-    return Made(grown >= 0.5, grown, staple.log_likelihood, staple.remarks + one.guide.doubts, staple.fusion)
+    soft = one.guide.dilate(staple.label, "the consensus")
+    remarks = staple.remarks + one.doubts([soft])
+    return Made(soft.values >= 0.5, soft.values, staple.log_likelihood, remarks, staple.fusion)

@@ -17,7 +17,7 @@ from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
-from .doubts import remarks_in_memory, rings_in_memory
+from .doubts import reach_in_memory, remarks_in_memory, rings_in_memory
 from .guide import Guide, check_order
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
@@ -76,7 +76,7 @@ def conditional_dilation(
         Candidates are the voxels within this distance of the mask in mm (to one part in a million), instead of
         those found by ``iterations``: for thick slices.
     spacing_mm : sequence of 3 floats, optional
-        Voxel size along each axis in mm. Needed for ``radius_mm``, without effect otherwise.
+        Voxel size along each axis in mm. Needed for ``radius_mm``; otherwise it only tells thick slices.
     normalize : bool, default True
         For "adaptive": clip the image at its 0.1st and 99.9th percentiles and scale it to [0, 1]. False: the
         image lies in [0, 1] already.
@@ -106,7 +106,8 @@ def conditional_dilation(
     -----
     FusionWarning
         If the image is flat between its percentiles, so that all candidates are equally bright; if it holds two values
-        only, as a mask does; if a mask of 100 voxels or more grows beyond 1.5 times the size asked.
+        only, as a mask does; if a mask of 100 voxels or more grows beyond 1.5 times the size asked; if rings, counted in
+        voxels, reach beyond 8 mm along an edge that is more than twice the shortest.
 
     Examples
     --------
@@ -135,7 +136,8 @@ def conditional_dilation(
     masks, said = _masks([as_array(mask, "mask")], ["mask"], select_label, options)
     soft = guide.dilate(masks[0], "mask")
     doubts = remarks_in_memory(guide, [soft], ["mask"]) + rings_in_memory(guide, [soft], ["mask"])
-    warn(check_in_memory([("mask", mask), ("image", image), ("roi", roi)], spacing_mm) + said + doubts)
+    named = [("mask", mask), ("image", image), ("roi", roi)]
+    warn(check_in_memory(named, spacing_mm) + said + doubts + reach_in_memory(guide, named, [soft]))
     return soft
 
 
@@ -203,7 +205,8 @@ def soften(
     check_order(raters, image, "soften")
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
-    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)
+    named = [*named_raters(given), ("image", image), ("roi", roi)]
+    remarks = check_in_memory(named, spacing_mm)
     arrays = as_raters(given)
     names = [name_of(i, None) for i in range(len(arrays))]
     if options.binarize:
@@ -212,7 +215,7 @@ def soften(
     masks, said = _masks(arrays, names, select_label, guide.options)
     softened = guide.dilate_all(masks)
     grown = remarks_in_memory(guide, softened, names) + rings_in_memory(guide, softened, names)
-    warn(doubts + remarks + said + grown)
+    warn(doubts + remarks + said + grown + reach_in_memory(guide, named, softened))
     return softened
 
 

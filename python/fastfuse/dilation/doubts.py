@@ -1,15 +1,17 @@
-"""What makes a dilation doubtful: an image that is a mask, and masks that grow far beyond the size asked."""
+"""What makes a dilation doubtful: an image that is a mask, masks that grow far beyond the size asked, and thick slices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..inputs.arrays import name_of, shown_number
+from ..inputs.in_memory import edges_in_memory
 from ..inputs.lattice import HEADERS
 from ..inputs.looks import LEAST_LABELLED, few_values, like_no_image
-from ..inputs.names import joined, told
+from ..inputs.names import counted, joined, told
 from ..inputs.threads import remarks_on_threads
 from .guide import Guide
 from .options import Dilation
@@ -18,6 +20,8 @@ from .soft_mask import SoftMask
 TOO_LARGE = 1.5  # times the size asked
 LEAST_VOXELS = 100  # of a mask in memory: of a toy's few, the brightest candidates can be many times as many
 LEAST_IMAGE = 10_000  # voxels of an image in memory: a toy has no room for rings
+LONG = 2.0  # times the shortest edge of a voxel: rings counted in voxels reach farther along the longest
+FAR_MM = 8.0  # six dilations of MSSEG-2016's longest voxels, of 1.25 mm, reach 7.5
 SAME = 1e-9  # relative difference of sizes that rounding makes
 
 
@@ -97,6 +101,37 @@ def remarks_on_rings(
             f"{more} ({switch}) may give some"
         )
     return remarks
+
+
+def remarks_on_reach(
+    options: Dilation, edges_mm: Sequence[float] | None, softened: Sequence[SoftMask], *, remedy: bool = True
+) -> list[str]:
+    """Say how far rings that are counted in voxels may reach through thick slices.
+
+    ``edges_mm``: of a voxel, if known; ``remedy``: whether a radius in mm may be given.
+    """
+    if edges_mm is None or options.radius_mm is not None or not any(soft.ring_voxels for soft in softened):
+        return []
+    shortest, longest = min(edges_mm), max(edges_mm)
+    far = options.iterations * longest
+    if longest <= LONG * shortest or far <= FAR_MM:
+        return []
+    sides = " x ".join(f"{edge:.3g}" for edge in edges_mm)
+    reach = (
+        f"rings are counted in voxels, of {sides} mm: {counted(options.iterations, 'dilation')} may reach {far:.3g} mm along the "
+        f"longest edge, and {options.iterations * shortest:.3g} mm along the shortest"
+    )
+    return [f"{reach}; radius_mm=3 (--ring-radius-mm 3) sets one reach in mm" if remedy else reach]
+
+
+def reach_in_memory(
+    guide: Guide, named: Iterable[tuple[str, Any]], softened: Sequence[SoftMask]
+) -> list[str]:
+    """Return the same of images in memory that tell their voxels' size, or that have it beside them, but for toys."""
+    options = guide.options
+    if options.radius_mm is not None or guide.image.size < LEAST_IMAGE:
+        return []
+    return remarks_on_reach(options, options.spacing_mm or edges_in_memory(named), softened)
 
 
 def _why_none(guide: Guide) -> str:

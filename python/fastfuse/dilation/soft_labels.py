@@ -20,7 +20,7 @@ from ..inputs.in_memory import check_in_memory
 from ..inputs.kinds import RatersLike, VoxelsLike
 from ..inputs.names import enumerated
 from ..inputs.stacks import listed
-from .doubts import remarks_in_memory, rings_in_memory
+from .doubts import reach_in_memory, remarks_in_memory, rings_in_memory
 from .guide import Guide
 from .options import Dilation, Scope, Threshold
 from .soft_mask import SoftMask
@@ -137,7 +137,8 @@ def soften_labels(
     ground = whole_number(background, "background")
     given, doubts = listed(raters, axis)
     guide = Guide.of(image, roi, options, threads=threads)
-    remarks = check_in_memory([*named_raters(given), ("image", image), ("roi", roi)], spacing_mm)
+    named = [*named_raters(given), ("image", image), ("roi", roi)]
+    remarks = check_in_memory(named, spacing_mm)
     names = [name_of(i, None) for i in range(len(given))]
     arrays = as_raters(given, names)
     maps = [_whole(one, guide, name) for one, name in zip(arrays, names, strict=True)]
@@ -145,12 +146,14 @@ def soften_labels(
     if wanted is not None and ground in wanted:
         raise ValueError(f"labels holds {ground}, the background, which does not grow: leave it out")
     found = []
+    softened: list[SoftMask] = []
     for one, name in zip(maps, names, strict=True):
-        soft, grown = soften_map(one, guide, wanted, ground, name)
+        soft, grown, rings = soften_map(one, guide, wanted, ground, name)
+        softened += rings
         shape = arrays[0].shape  # with a single frame, batch or channel
         found.append(replace(soft, label=soft.label.reshape(shape), ring=soft.ring.reshape(shape)))
         remarks += [said for said in grown if said not in remarks]
-    warn(doubts + remarks + _on_absent(wanted, maps, ground))
+    warn(doubts + remarks + _on_absent(wanted, maps, ground) + reach_in_memory(guide, named, softened))
     return found
 
 
@@ -167,8 +170,8 @@ def _on_absent(wanted: Sequence[int] | None, maps: Sequence[NDArray[Any]], backg
 
 def soften_map(
     label_map: NDArray[Any], guide: Guide, labels: Sequence[int] | None, background: int, name: str
-) -> tuple[SoftLabels, list[str]]:
-    """Return a label map with the rings of its labels, and what makes it doubtful."""
+) -> tuple[SoftLabels, list[str], list[SoftMask]]:
+    """Return a label map with the rings of its labels, what makes it doubtful, and each label that grew by itself."""
     held = [int(value) for value in np.unique(label_map)]
     grows = [value for value in held if value != background and (labels is None or value in labels)]
     rings: dict[int, NDArray[np.int64]] = {}
@@ -190,7 +193,8 @@ def soften_map(
     spacing = guide.options.spacing_mm or (1.0, 1.0, 1.0)
     settle(ring, label_map, rings, spacing)
     weight = float(np.float32(guide.options.label))
-    return SoftLabels(label_map, ring.reshape(label_map.shape), weight, background, sizes), remarks
+    soft_labels = SoftLabels(label_map, ring.reshape(label_map.shape), weight, background, sizes)
+    return soft_labels, remarks, [*softened.values()]
 
 
 def settle(

@@ -73,11 +73,14 @@ class Growth:
     guide : Guide
     facts : dict
         What the sidecar says.
+    edges_mm : tuple of float
+        The voxel's, along each axis.
     remarks : list of str
     """
 
     guide: Guide
     facts: dict[str, Any]
+    edges_mm: tuple[float, ...]
     remarks: list[str] = field(default_factory=list)
 
     @classmethod
@@ -95,11 +98,12 @@ class Growth:
             roi_name=job.titles["mask"],
             region="a mask of the brain, mask=FILE (--mask FILE)",
         )
-        return cls(guide, dilation_facts(guide, cast(Path, job.image), job.mask))
+        edges = tuple(inputs.grid.voxel_mm.tolist())
+        return cls(guide, dilation_facts(guide, cast(Path, job.image), job.mask), edges)
 
     def soften(self, votes: Votes, options: Options, job: Job, inputs: Inputs) -> tuple[Votes, Options]:
         """Return the votes of masks that have grown."""
-        from ..dilation.doubts import remarks_on_growing, remarks_on_rings
+        from ..dilation.doubts import remarks_on_growing, remarks_on_reach, remarks_on_rings
         from .soften import soft_facts
 
         label, masks = options.core_label, inputs.votes
@@ -112,12 +116,13 @@ class Growth:
         softened = self.guide.dilate_all(masks, job.holders)
         self.remarks += remarks_on_growing(self.guide, softened, job.holders)
         self.remarks += remarks_on_rings(self.guide, softened, job.holders, empty=False)
+        self.remarks += remarks_on_reach(self.guide.options, self.edges_mm, softened)
         self.facts |= {"raters": [soft_facts(soft) for soft in softened]}
         return replace(votes, raters=[soft.values for soft in softened]), replace(options, select_label=None)
 
     def fuse(self, votes: Votes, options: Options, fuse: Fuse) -> tuple[Fusion, list[str]]:
         """Return the fusion of masks whose consensus grows, and what is doubtful."""
-        from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_rings
+        from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_reach, remarks_on_rings
         from ..fusion.methods.dilated import dilate_fusion
         from .soften import soft_facts
 
@@ -125,5 +130,6 @@ class Growth:
         remarks += remark_on_values(self.guide)
         remarks += remarks_on_growth([soft], ["the consensus"], self.guide.options)
         remarks += remarks_on_rings(self.guide, [soft], ["the consensus"], empty=False)
+        remarks += remarks_on_reach(self.guide.options, self.edges_mm, [soft])
         self.facts |= {"consensus": soft_facts(soft)}
         return fusion, remarks

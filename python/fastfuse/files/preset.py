@@ -27,7 +27,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Setting = dict[str, Any]
 
 MARGIN_MM = 4.0  # around what anybody marks, at least
-LEAST_MARGIN = 2  # voxels
+LEAST_MARGIN = 2  # of the voxel's shortest edges: more along thick slices would be a wide margin within them
 FEWEST = 3  # raters whose votes tell how good each is
 FEWEST_OF_CLASSES = 4
 A_MAP = 0.5  # stands for a map of priors, which goes where a number does
@@ -35,7 +35,7 @@ OF_THE_PAPER = ("m_step", "prior", "init", "roi")
 ENTRY = """preset : {"recommended", "paper"}, optional
     What sets the method and the options that are not given. "recommended" is what to start from: of masks
     "border-staple" with an image, "staple" with ``classes=3`` without one (of three raters "majority"); of
-    softened masks "soft-staple"; all within 4 mm of what anybody marks. Of networks' probabilities and of two raters
+    softened masks "soft-staple"; all within 4 mm of what anybody marks, or two of the voxel's shortest edges where these are longer. Of networks' probabilities and of two raters
     "majority". "paper": the defaults, which are the paper's. The sidecar says what was set, and for what votes. Not for
     ``labels``."""
 

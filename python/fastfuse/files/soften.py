@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_rings
+from ..dilation.doubts import remark_on_values, remarks_on_growth, remarks_on_reach, remarks_on_rings
 from ..dilation.guide import Guide
 from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
@@ -179,6 +179,7 @@ def _soften_all(
         )
         remarks += [*remark_on_values(guide), *guide.remarks]
         facts = dilation_facts(guide, image, roi)
+        edges = common.like.grid.voxel_mm.tolist()
         workers, one_guide = guide.beside(len(masks))
         unused = without_effect([base], wanted.channel_axis, wanted.use)
         read = _Masks(images, common, wanted, say, remarks, unused)
@@ -192,6 +193,7 @@ def _soften_all(
                 *mask.remarks,
                 *remarks_on_growth(last, name, checked),
                 *remarks_on_rings(guide, last, name),
+                *remarks_on_reach(checked, edges, last),
             ]
             outputs.add(mask.result, content)
             _add_sidecar(outputs, mask, soft, facts, own)
@@ -202,6 +204,7 @@ def _soften_all(
         *read.unused,
         *remarks_on_growth(softened, names, checked),
         *remarks_on_rings(guide, softened, names),
+        *remarks_on_reach(checked, edges, softened),
     ]
     warn(remarks, callers=2)
     return softened

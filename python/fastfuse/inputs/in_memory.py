@@ -165,3 +165,11 @@ def spacing_of(named: Iterable[tuple[str, Any]], *, in_mm: bool) -> tuple[float,
         own = getattr(value, "shape", ())
         return place.sides[in_space(own)] if len(own) == len(place.sides) else place.sides
     return None
+
+
+def edges_in_memory(named: Iterable[tuple[str, Any]]) -> tuple[float, ...] | None:
+    """Return the same in mm where a value tells it clearly, and None otherwise: for what is only said."""
+    try:
+        return spacing_of(named, in_mm=True)
+    except (ValueError, GridError):
+        return None

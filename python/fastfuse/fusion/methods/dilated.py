@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...dilation.conditional import conditional_dilation
-from ...dilation.doubts import remarks_in_memory, rings_in_memory
+from ...dilation.doubts import reach_in_memory, remarks_in_memory, rings_in_memory
 from ...dilation.guide import Guide, check_order
 from ...dilation.options import Dilation, Scope, Threshold
 from ...dilation.soft_mask import SoftMask
@@ -137,7 +137,7 @@ def _dilated(votes: Votes, image: Any, growth: Dilation, options: Options) -> tu
     fusion, soft, doubts = dilate_fusion(replace(votes, raters=given.listed()), guide, options)
     doubts += rings_in_memory(guide, [soft], ["the consensus"]) if soft.voxels else []
     grown = [remark for remark in remarks_in_memory(guide, [soft], ["the consensus"]) if remark not in doubts]
-    return fusion, remarks + doubts + grown
+    return fusion, remarks + doubts + grown + reach_in_memory(guide, named, [soft])
 
 
 def dilate_fusion(
