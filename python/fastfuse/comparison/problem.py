@@ -18,6 +18,7 @@ from ..dilation.soft_mask import SoftMask
 from ..fusion.case import Case
 from ..fusion.doubts.copies import remarks_on_copies_in
 from ..fusion.of_raters.mean_dice import complete_masks
+from ..fusion.of_raters.stranger import remarks_on_stranger
 from ..fusion.options import Options
 from ..fusion.pipeline import fuse_votes
 from ..fusion.registry import method_called
@@ -95,7 +96,7 @@ class Problem:
                 options.threads,
                 upright,
             ),
-            case.remarks + remarks_on_copies_in(table, votes),
+            case.remarks + remarks_on_copies_in(table, votes) + remarks_on_stranger(table),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Says which rater's mask fits the others' only when it is mirrored or turned."""
+"""Says which rater's mask fits the others' only when it is mirrored or turned, or does not fit them at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.native.marks import marked_by
+from ..fusion.of_raters.stranger import FEWEST as FEWEST_FOR_STRANGER
+from ..fusion.of_raters.stranger import in_words as said_of_stranger
+from ..fusion.of_raters.stranger import stranger_among
 from ..fusion.result import Fusion
 from ..inputs.grids import Grid
-from ..inputs.mirrors import AT_MOST, FEWEST, Marked, Misfit, OwnBox, axes_in_words, in_words, like, misfit_of
+from ..inputs.mirrors import (
+    AT_MOST,
+    FEWEST,
+    Marked,
+    Misfit,
+    OwnBox,
+    axes_in_words,
+    in_words,
+    like,
+    misfit_of,
+    turns_of,
+)
 from ..inputs.names import enumerated
 from .job import Inputs, Job
 
@@ -46,7 +60,7 @@ def remarks_on_fits(
     ]
     turned = next((at for at, misfit in enumerate(found) if misfit is not None), None)
     if turned is None:
-        return []
+        return _on_stranger(names, raters) if any(doubtful) else []
     axes = [_axes(inputs, at, misfit) for at, misfit in zip(marking, found, strict=True)]
     if all(found) or len(raters) == 2:
         one_half, misfit = like(raters[turned], raters), found[turned]
@@ -57,6 +71,18 @@ def remarks_on_fits(
         for name, misfit, own in zip(names, found, axes, strict=True)
         if misfit is not None
     ]
+
+
+def _on_stranger(names: list[str], raters: Sequence[Marked]) -> list[str]:
+    """Say who overlaps little with every other, while these agree."""
+    if len(raters) < FEWEST_FOR_STRANGER:
+        return []
+    as_it_is = turns_of(raters[0].votes.shape)[0]
+    dice = np.eye(len(raters))
+    for one, other in itertools.combinations(range(len(raters)), 2):
+        dice[one, other] = dice[other, one] = raters[one].dice(raters[other], as_it_is)
+    found = stranger_among(dice, np.array([rater.count for rater in raters]))
+    return [] if found is None else [said_of_stranger(names[found.at], found)]
 
 
 def _apart(inputs: Inputs) -> set[int]:

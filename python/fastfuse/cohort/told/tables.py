@@ -157,6 +157,7 @@ def quality_in(tables: Tables, deviations: Mapping[str, Deviation], settings: Se
 def quality_csv(quality: Quality) -> bytes:
     """Return what is told of each rater."""
     dice = quality.dice.copy()
+    apart = [*(one[:2] for one in quality.apart), *(one[:2] for one in quality.strange)]
     np.fill_diagonal(dice, -1)
     nearest = np.nanargmax(np.where(np.isnan(dice), -1, dice), axis=1)
     head = (
@@ -171,7 +172,7 @@ def quality_csv(quality: Quality) -> bytes:
     rows = [
         [
             name, quality.influence[i], quality.names[nearest[i]], quality.dice[i, nearest[i]], *quality.drift[i],
-            "; ".join(case for case, rater, _, _ in quality.apart if rater == name),
+            "; ".join(case for case, rater in apart if rater == name),
         ]
         for i, name in enumerate(quality.names)
     ]  # fmt: skip

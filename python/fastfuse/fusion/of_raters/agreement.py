@@ -21,6 +21,7 @@ from ..tabulate import table_of
 from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .masks import masks_of
+from .stranger import overlaps, remarks_on_stranger
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def agreement_of(
     found = of_tables(table, near)
     same = np.count_nonzero(found.dice == 1) > np.count_nonzero(found.dice.diagonal() == 1)
     copies = remarks_on_copies_in(table, votes) if same else []
-    return found, [*remarks, *copies, *_on_raters(table)]
+    return found, [*remarks, *copies, *_on_raters(table), *remarks_on_stranger(table)]
 
 
 def _on_raters(table: VoteTable) -> list[str]:
@@ -237,10 +238,7 @@ def beyond(observed: float, by_chance: float) -> float:
 
 def _overlaps(patterns: Rates, counts: Rates) -> tuple[Rates, float]:
     """Return the Dice of each two raters where both vote, and the generalised conformity index."""
-    seen, marks = ~np.isnan(patterns), np.nan_to_num(patterns)
-    both = (marks * counts[:, None]).T @ marks
-    sizes = (marks * counts[:, None]).T @ seen  # |R_i| where j votes
-    whole = sizes + sizes.T
+    both, whole = overlaps(patterns, counts)
     dice = np.divide(2 * both, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     pairs = np.triu_indices(len(dice), 1)
     union = (whole - both)[pairs].sum()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -21,6 +21,8 @@ from ..registry import Method
 from ..result import Rates
 from ..vote_table import VoteTable
 from .agreement import of_tables
+from .masks import masks_of
+from .stranger import Stranger, in_words, overlaps, stranger_in
 
 CUT = 0.5
 MOST_WORK = 10_000_000  # votes of patterns in all estimates without one rater
@@ -51,6 +53,10 @@ class Quality:
         Cases over which it is: without those in which nobody marks anything.
     apart : list of tuple of str, str, float, float
         Case, rater, their median Dice with others there, and their usual one.
+    strange : list of tuple of str, str, Stranger
+        Case, and rater who overlaps little with every other there, if cases are too few to tell what is usual.
+    sound_dice : ndarray of shape (m, m)
+        As ``dice``, without raters in cases in which they are apart or strange.
     """
 
     names: tuple[str, ...]
@@ -60,17 +66,19 @@ class Quality:
     drift: Rates
     drift_cases: NDArray[np.int64]
     apart: list[tuple[str, str, float, float]]
+    strange: list[tuple[str, str, Stranger]]
+    sound_dice: Rates
 
     @property
     def alike(self) -> list[tuple[str, str, float]]:
         """Pairs of raters who are much nearer to each other than raters are, with their Dice."""
-        m = len(self.names)
-        pairs = [(i, k) for i in range(m) for k in range(i + 1, m) if not np.isnan(self.dice[i, k])]
+        m, dice = len(self.names), self.sound_dice
+        pairs = [(i, k) for i in range(m) for k in range(i + 1, m) if not np.isnan(dice[i, k])]
         if len(pairs) < 3:
             return []
-        usual = float(np.median([1 - self.dice[pair] for pair in pairs]))
-        near = [pair for pair in pairs if 1 - self.dice[pair] < ALIKE * usual]
-        return [(self.names[i], self.names[k], float(self.dice[i, k])) for i, k in near]
+        usual = float(np.median([1 - dice[pair] for pair in pairs]))
+        near = [pair for pair in pairs if 1 - dice[pair] < ALIKE * usual]
+        return [(self.names[i], self.names[k], float(dice[i, k])) for i, k in near]
 
     @property
     def drifting(self) -> list[tuple[str, str, float, int]]:
@@ -91,6 +99,7 @@ class Quality:
             "on this grid, neither shifted nor mirrored?"
             for case, rater, dice, usual in self.apart
         ]
+        said += [f"{case}: {in_words(rater, found)}" for case, rater, found in self.strange]
         said += [
             f"{one} and {other} are nearer to each other (Dice {dice:.3f}) than raters are (median {self._usual:.3f}): they may not "
             "have read by themselves, and count twice"
@@ -121,7 +130,7 @@ class Quality:
 
     @property
     def _usual(self) -> float:
-        return float(np.nanmedian(self.dice[np.triu_indices(len(self.names), 1)]))
+        return float(np.nanmedian(self.sound_dice[np.triu_indices(len(self.names), 1)]))
 
 
 def quality_of(
@@ -142,7 +151,34 @@ def quality_of(
         return None
     influence, one_more = _influence(whole, method, options)
     drift, cases = _drift(names, deviations)
-    return Quality(names, influence, one_more, dice, drift, cases, _apart(tables, names))
+    apart, strange = _apart(tables, names), _strange(tables)
+    doubtful = {one[:2] for one in apart} | {one[:2] for one in strange}
+    sound = _without(tables, doubtful, names) if doubtful else dice
+    known = {one[:2] for one in apart}
+    others = [one for one in strange if one[:2] not in known]
+    return Quality(names, influence, one_more, dice, drift, cases, apart, others, sound)
+
+
+def _strange(tables: Mapping[str, VoteTable]) -> list[tuple[str, str, Stranger]]:
+    """Return who overlaps little with every other in a case in which these agree."""
+    found = {case: stranger_in(tables[case]) for case in sorted(tables)}
+    return [(case, tables[case].names[one.at], one) for case, one in found.items() if one is not None]
+
+
+def _without(
+    tables: Mapping[str, VoteTable], doubtful: Collection[tuple[str, str]], names: Sequence[str]
+) -> Rates:
+    """Return the Dice of each two raters over all cases, without raters in cases of which they are doubtful."""
+    agreed, sizes = (np.zeros((len(names), len(names))) for _ in range(2))
+    for case, table in tables.items():
+        patterns, counts = masks_of(table, "agreement")
+        keep = [i for i, name in enumerate(table.names) if (case, name) not in doubtful]
+        places = [names.index(table.names[i]) for i in keep]
+        both, whole = overlaps(patterns[:, keep], counts)
+        agreed[np.ix_(places, places)] += both
+        sizes[np.ix_(places, places)] += whole
+    dice: Rates = np.divide(2 * agreed, sizes, out=np.full(sizes.shape, np.nan), where=sizes > 0)
+    return dice
 
 
 def _influence(whole: VoteTable, method: Method, options: Options) -> tuple[Rates, float]:
