@@ -71,7 +71,7 @@ def test_evaluate_as_json(case: Path, tmp_path: Path) -> None:
     "words",
     [
         ["fuse", *MASKS, "-o", "{out}/c.nii", "--prior", "estimate"],
-        ["soften", *MASKS, "--image", "flair.nii.gz", "--out-dir", "{out}"],
+        ["soften", *MASKS, "--image", "flair.nii.gz", "--out-dir", "{out}", "--ring-radius-mm", "3"],
         ["evaluate", MASKS[0], MASKS[1]],
     ],
 )

@@ -20,7 +20,7 @@ from .doubts.coverage import remarks_on_coverage
 from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
 from .doubts.faint import remarks_on_faint
-from .doubts.remedies import for_a_fit, for_slow_em
+from .doubts.remedies import IF_EMPTY, for_a_fit, for_slow_em
 from .option_checks import of_rates
 from .options import Options
 from .registry import Method
@@ -192,7 +192,8 @@ def _on_raters(
             groups.setdefault(("has no vote", "have no vote"), []).append(name)
         elif volume == 0:
             more = of_nothing if math.isfinite(sensitivity) else ""
-            groups.setdefault((f"marks nothing{more}", f"mark nothing{more}"), []).append(name)
+            said = f"nothing{more}: {IF_EMPTY}"
+            groups.setdefault((f"marks {said}", f"mark {said}"), []).append(name)
         elif volume == read[i]:
             more = of_everything if math.isfinite(specificity) else ""
             groups.setdefault((f"marks everything{more}", f"mark everything{more}"), []).append(name)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ...inputs.looks import ROUNDED, SCALES
+from ...inputs.names import counted
 from ..declared import either
 from ..option_checks import is_map
 from .comparison import are_probabilities
+from .copies import FEWEST_OF_CLASSES
 from .evidence import Evidence
 
 HALF = 0.5  # the cut that is taken without one
+IF_EMPTY = "leave them out if they did not read, keep them if they did"
 THE_MEAN = "take the mean (method='majority')"
 
 
@@ -71,18 +74,32 @@ def _as_option(scale: float) -> str:
 
 def for_slow_em(evidence: Evidence) -> str:
     """Say, after a colon, what makes EM converge; nothing where no option can be chosen."""
+    options, telling = evidence.options, _who_tell(evidence)
+    if options.classes > 2 and telling < FEWEST_OF_CLASSES:
+        remedy = ", or choose classes=2 (--classes 2)" if evidence.advises else ""
+        return (
+            f": {counted(telling, 'rater')} who mark{'s' * (telling == 1)} some voxels and not others do not determine "
+            f"{options.classes} classes, and more iterations hardly move the consensus; leave out who marks nothing, or everything{remedy}"
+        )
     if not evidence.advises:
         return ""
-    options = evidence.options
     tries = []
     if options.acceleration != "squarem" and not options.mrf and not _is_latent(evidence):
         tries.append("acceleration='squarem'")
     tries.append("a larger max_iter")
+    if telling < np.count_nonzero(evidence.fusion.n_read) and _is_latent(evidence):
+        tries.append("without who marks nothing, or everything")
     if _can_be_masked(evidence):
         tries.append("a mask")
     if _is(options.prior, "estimate"):
         tries.append("a fixed prior, which leaves one parameter less")
     return f": try {either(tries)}"
+
+
+def _who_tell(evidence: Evidence) -> int:
+    """Return how many raters mark some voxels and not others; a constant vote tells nothing about classes or levels."""
+    volume, read = evidence.fusion.volume, evidence.fusion.n_read
+    return int(np.count_nonzero((volume > 0) & (volume < read)))
 
 
 def _other_fits(evidence: Evidence, *, of_networks: bool) -> list[str]:

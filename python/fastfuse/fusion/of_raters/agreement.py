@@ -15,6 +15,7 @@ from ...inputs.kinds import RatersLike, VoxelsLike
 from ...inputs.names import counted, listed_names, told
 from ..declared import documented
 from ..doubts.copies import remarks_on_copies_in
+from ..doubts.remedies import IF_EMPTY
 from ..options import Missing, Options
 from ..result import Rates
 from ..tabulate import table_of
@@ -183,7 +184,7 @@ def _on_raters(table: VoteTable) -> list[str]:
     full = [name for name, votes in read.items() if votes.size and votes.all()]
     groups = (
         (silent, "has", "have", "no vote"),
-        (empty, "marks", "mark", "nothing"),
+        (empty, "marks", "mark", f"nothing: {IF_EMPTY}"),
         (full, "marks", "mark", "everything"),
     )
     return [told(alike, f"{one} {what}", f"{many} {what}") for alike, one, many, what in groups if alike]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..result import Rates
-from .masks import masks_of
 
 if TYPE_CHECKING:
     from ..vote_table import VoteTable
@@ -58,6 +57,8 @@ def stranger_among(dice: Rates, volumes: Rates) -> Stranger | None:
 
 def stranger_in(table: VoteTable) -> Stranger | None:
     """Return such a rater in a table of masks."""
+    from .masks import masks_of  # with tables, which a fusion of files does not load
+
     patterns, counts = masks_of(table, "agreement")
     agreed, sizes = overlaps(patterns, counts)
     dice = np.divide(2 * agreed, sizes, out=np.zeros(sizes.shape), where=sizes > 0)

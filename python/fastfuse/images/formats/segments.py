@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +117,8 @@ def _called(segments: Sequence[Segment], name: str) -> list[Segment]:
 def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
     found = fitting(segments, name)
     if not found:
+        from difflib import get_close_matches
+
         held = [one.name for one in segments]
         near = get_close_matches(plain(name), list(map(plain, held)), 1)
         other = next(one for one in held if plain(one) == near[0]) if near else "NAME"
