@@ -194,7 +194,7 @@ def test_who_reads_too_few_cases_has_no_interval(kind: str, priors: Any) -> None
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
 def test_samples_of_too_few_raters_for_three_classes(priors: Any) -> None:
     """Three raters do not determine them: samples without Zoe count for nobody, and of one case nobody has intervals."""
-    options: Any = {"priors": priors, "classes": 3, "intervals": "bootstrap", "replicates": 30}
+    options: Any = {"priors": priors, "classes": 3, "intervals": "bootstrap", "replicates": 12}
     found = pool(cases_of_one_who_reads_few("masks", 6, 4), "staple", **options)
     assert np.isfinite(found.intervals.sensitivity).all()
     assert (found.intervals.sensitivity[:, 0] < found.sensitivity).all()
