@@ -130,6 +130,7 @@ def test_another_grid_comes_before_a_later_bad_file(tmp_path: Path, paths: list[
     assert readers() == []
 
 
+@pytest.mark.filterwarnings("ignore:rings are counted in voxels:fastfuse.FusionWarning")
 @pytest.mark.parametrize("threads", [1, 4])
 def test_softening_reads_in_order(tmp_path: Path, paths: list[Path], threads: int) -> None:
     flair = save(tmp_path / "flair.nii.gz", np.random.default_rng(0).random(SHAPE, dtype=np.float32))
