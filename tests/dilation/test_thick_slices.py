@@ -123,3 +123,36 @@ def test_in_the_shell(tmp_path: Path, words: list[str]) -> None:
     if words[0] == "soften":
         facts = json.loads((tmp_path / "soft" / "r0.json").read_text())
         assert [one for one in facts["warnings"] if "30 mm" in one]
+
+
+def test_a_cohort_takes_a_radius(tmp_path: Path) -> None:
+    """As ``fuse`` does: the same consensus, and nothing is said of a reach."""
+    rows = ["case\trater\tpath\timage"]
+    for k, mask in enumerate(MASKS):
+        save(tmp_path / f"r{k}.nii", mask, np.diag([*THICK, 1.0]))
+        rows.append(f"x\t{k}\tr{k}.nii\tflair.nii")
+    save(tmp_path / "flair.nii", FLAIR, np.diag([*THICK, 1.0]))
+    (tmp_path / "cases.tsv").write_text("\n".join(rows) + "\n")
+    rings = ["--soften", "--ring-radius-mm", "5.5", "--ring-size", "1.4"]
+    one = run(tmp_path, "fuse", "r0.nii", "r1.nii", "r2.nii", "-o", "c.nii", "--image", "flair.nii", *rings)
+    assert one.returncode == 0, one.stderr
+    done = run(
+        tmp_path, "cohort", "fuse", ".", "--out", "out", "--table", "cases.tsv", "--pool", "none", *rings
+    )
+    assert done.returncode == 0, done.stderr
+    consensus = tmp_path / "out" / "cases" / "x" / "consensus.nii.gz"
+    alone, of_cohort = (np.asarray(nib.load(path).dataobj) for path in (tmp_path / "c.nii", consensus))
+    np.testing.assert_array_equal(of_cohort, alone)
+    facts = json.loads((consensus.parent / "consensus.json").read_text())
+    assert not [one for one in facts["warnings"] if "rings are counted" in one]
+    wide = run(
+        tmp_path, "cohort", "fuse", ".", "--out", "wide", "--table", "cases.tsv", "--pool", "none", "--soften"
+    )
+    assert wide.returncode == 0, wide.stderr
+    other = np.asarray(nib.load(tmp_path / "wide" / "cases" / "x" / "consensus.nii.gz").dataobj)
+    assert (other != alone).any()
+    refused = run(
+        tmp_path, "cohort", "fuse", ".", "--out", "no", "--table", "cases.tsv", "--ring-size", "1.4"
+    )
+    assert refused.returncode == 2
+    assert not (tmp_path / "no" / "cases").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CohortError, said
+from ..files.growth import growth_of
 from ..files.job import Inputs, Job
 from ..files.labels.fuse import check_given
 from ..files.labels.job import LabelJob, label_job
@@ -122,6 +123,8 @@ class Settings:
             )  # fmt: skip
         elif self.asked_preset is None:
             checked_for(self.method_row, self.fusion_options)
+            has_image = Path() if self.soften or self.method_row.grows else None  # or the case fails, not all
+            growth_of(self.method_row, has_image, self.soften, self.dilation)
         return self
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from ...inputs.names import quoted
 from ...report import terminal
+from .. import rings
 from ..flags import flags_called, set_by, values_called, with_flags
 from ..switches import Bids, ChannelAxis, Preset, Report, SelectSegment, Threads, choice
 from ..words.declared import Argument, Context, Option
@@ -79,9 +80,9 @@ EXAMPLES = (
     (
         *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
         *OF_FUSION, "save_label", "cut", "report", "bids", "decisions", "workers", "scheduler", "refresh", "keep_index", ...,
-        *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "shard", "merge", "apply",
+        *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", *rings.NAMES, "shard", "merge", "apply",
     ),
-    [method_flag(), *flags_called(CHOSEN)],
+    [method_flag(), *flags_called(CHOSEN), *rings.FLAGS],
 )  # fmt: skip
 def fuse(
     context: Context,
@@ -130,7 +131,12 @@ def fuse(
     channel_axis: ChannelAxis = None,
     threads: Threads = 0,
     soften: Annotated[
-        bool, Option("--soften", help="Grow the raters' masks on the case's FLAIR, or image, first.")
+        bool,
+        Option(
+            "--soften",
+            help="Grow the raters' masks on the case's FLAIR, or image, first.",
+            rich_help_panel=rings.RINGS,
+        ),
     ] = False,
     shard: Annotated[
         str | None,
@@ -183,6 +189,7 @@ def fuse(
                 channel_axis=None if channel_axis is None else channel_axis.value,
                 threads=threads,
                 soften=soften,
+                dilation=rings.dilation_of(options) or None,
                 shard=shard_of(shard),
                 merge=merge,
                 apply=apply,
