@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -48,8 +49,8 @@ def cohort(
     return found
 
 
-def told(votes: dict[str, np.ndarray], method: str = "staple") -> Quality:
-    tables = {case: fastfuse.tabulate(masks, names=NAMES) for case, masks in votes.items()}
+def told(votes: dict[str, np.ndarray], method: str = "staple", **more: Any) -> Quality:
+    tables = {case: fastfuse.tabulate(masks, names=NAMES, **more) for case, masks in votes.items()}
     deviations = {}
     if method == "staple":
         found = fastfuse.pool(tables, method)
@@ -84,6 +85,17 @@ def test_cases_in_which_nobody_differs_tell_of_no_drift(held: int) -> None:
     assert len(drifts.remarks) == 1
     few = {case: votes for case, votes in cohort(drift=0.4).items() if case < "case 09"}
     assert np.isnan(told(alike | few).drift).all()  # nine cases are too few, whatever is beside them
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_drift_where_no_other_rater_has_rates_over_all_cases() -> None:
+    """Then nothing tells that the cases move, and it is the rater's."""
+    votes = {case: masks.astype(np.float32) for case, masks in cohort(drift=0.4).items()}
+    for k, masks in enumerate(votes.values()):
+        masks[[other for other in (0, 2, 3, 4) if (k + other) % 3 == 0]] = np.nan
+    quality = told(votes, missing="nan")
+    assert np.isnan(quality.drift[[0, 2, 3, 4]]).all()
+    assert any(one.startswith("rater 1: sensitivity falls") for one in quality.remarks)
 
 
 def test_what_moves_in_most_raters_may_be_the_cases() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,19 @@ def test_the_rule() -> None:
     assert stranger_among(dice, volumes * [0.13, 1, 1, 1]) is None  # all of which others share
     assert stranger_among(dice[:3, :3], volumes[:3]) is None
     assert stranger_among(0.5 * dice + 0.5 * np.eye(4), volumes) is None  # others who do not agree
+
+
+def test_who_read_another_part_is_no_stranger() -> None:
+    """Raters with no voxel in common have no Dice; where all read, it tells."""
+    masks = [mask.astype(np.float32) for mask in patient(0, 5)]
+    masks[3][:24] = np.nan
+    for mask in masks[:3]:
+        mask[24:] = np.nan
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=f".*{TOLD}")
+        warnings.filterwarnings("ignore", category=fastfuse.FusionWarning)
+        fastfuse.agreement(masks[:4], missing="nan")
+    others = [*(mask.astype(np.float32) for mask in patient(0, 4)), patient(1, 1)[0].astype(np.float32)]
+    others[0][:6] = np.nan
+    with pytest.warns(fastfuse.FusionWarning, match=f"rater 4 {TOLD}"):
+        fastfuse.agreement(others, missing="nan")

@@ -14,7 +14,7 @@ from fastfuse import VoteTable, pool
 from fastfuse.fusion.pooled.samples import draws
 
 from .common import NAMES as READERS
-from .common import votes_of
+from .common import masks_of, votes_of
 
 CASES, COHORTS = 200, 40
 SENSITIVITY = np.array([0.8, 0.7, 0.9, 0.6, 0.75])
@@ -198,5 +198,24 @@ def test_samples_of_too_few_raters_for_three_classes(priors: Any) -> None:
     found = pool(cases_of_one_who_reads_few("masks", 6, 4), "staple", **options)
     assert np.isfinite(found.intervals.sensitivity).all()
     assert (found.intervals.sensitivity[:, 0] < found.sensitivity).all()
-    few = pool(cases_of_one_who_reads_few("masks", 6, 1), "staple", **options)
+    with pytest.warns(
+        fastfuse.FusionWarning, match="samples of cases fewer than 4 raters vote: no intervals"
+    ):
+        few = pool(cases_of_one_who_reads_few("masks", 6, 1), "staple", **options)
     assert np.isnan(few.intervals.sensitivity).all()
+
+
+@pytest.mark.parametrize("priors", ["own", "shared"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_of_two_raters_one_who_reads_few_leaves_none_with_an_interval(priors: Any) -> None:
+    """A sample without the other has one rater, who is right whatever is drawn: nobody has an interval, and that is said."""
+    tables = {}
+    for case in range(10):
+        names = READERS[:2] if case == 9 else READERS[:1]
+        tables[f"{case}"] = fastfuse.tabulate(list(masks_of(case, 0.1)[: len(names)]), names=names)
+    with pytest.warns(
+        fastfuse.FusionWarning, match="samples of cases fewer than 2 raters vote: no intervals"
+    ):
+        found = pool(tables, "staple", priors=priors, intervals="bootstrap", replicates=40)
+    assert found.intervals is not None
+    assert np.isnan(found.intervals.sensitivity).all()

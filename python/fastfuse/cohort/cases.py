@@ -186,7 +186,7 @@ def _of_table(root: Path, table: Path) -> list[CohortCase]:
             raise CohortError(f"{where}: case, rater or path is empty")
         path, first = _named(root, file), lines.setdefault((case, rater), number)
         if first != number:
-            twice = os.path.abspath(raters[case][rater]) == os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
+            twice = _same_path(raters[case][rater], path)
             raise CohortError(
                 f"{where}: rater {shown(rater)} has this file in case {shown(case)} on line {first} already: leave one of both out"
                 if twice
@@ -195,7 +195,7 @@ def _of_table(root: Path, table: Path) -> list[CohortCase]:
         raters[case][rater] = path
         for what in BESIDE:
             given = _named(root, row[what]) if unquoted(row.get(what, "")) else None
-            if given and beside[case].setdefault(what, given) != given:
+            if given and not _same_path(beside[case].setdefault(what, given), given):
                 raise CohortError(f"{where}: case {shown(case)} has another {what} already: give it one")
     if not raters:
         raise CohortError(f"{shown(table)}: holds no case")
@@ -203,6 +203,10 @@ def _of_table(root: Path, table: Path) -> list[CohortCase]:
         _case(case, files, beside[case].get("mask"), beside[case].get("image"))
         for case, files in raters.items()
     ]
+
+
+def _same_path(one: Path, other: Path) -> bool:
+    return os.path.abspath(one) == os.path.abspath(other)  # noqa: PTH100 - links stay as they are named
 
 
 def _named(root: Path, cell: str) -> Path:

@@ -317,7 +317,8 @@ def _rates(
     if not settings.pools or not records or (asked.shard is not None and not asked.apply):
         return None, []
     if asked.apply:
-        return _estimate_there(place, settings), []
+        saved = _estimate_there(place, settings)
+        return saved, list(saved.remarks)
     return estimate_cases(load_tables(records, settings, place), records, settings, place)
 
 

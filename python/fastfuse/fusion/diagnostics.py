@@ -246,7 +246,7 @@ def _on_intervals(fusion: Fusion, wanted: str, *, resampled: bool) -> list[str]:
             "intervals='bootstrap' may be"
         )
     else:
-        why = "there is too little to resample: fewer than two raters, two lesions or one voxel in doubt"
+        why = "there is too little to resample: fewer than two raters (or in its samples of cases, too few), two lesions or one voxel in doubt"
     return [f"intervals={wanted!r} are not defined here: {why}"]
 
 

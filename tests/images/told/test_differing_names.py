@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse import ImageError
 from fastfuse.images import reading
-from fastfuse.images.formats.segments import check_segments
+from fastfuse.images.formats.segments import Segment, check_segments, fitting, named
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
 
@@ -188,3 +189,15 @@ def test_a_consensus_in_other_case_is_no_rater_s(tmp_path: Path) -> None:
             fastfuse.fuse_files(
                 paths, tmp_path / "d.nii", method="majority", select_segment=name, overwrite=True
             )
+
+
+def test_exact_names_come_before_those_in_another_case(tmp_path: Path) -> None:
+    """A file may hold both spellings: what is written as it is there is taken, and two of them are told as two."""
+    both = [Segment("TUMOUR", 1), Segment("Tumour", 2)]
+    assert [one.label for one in fitting(both, "Tumour|GTV")] == [2]
+    assert [one.label for one in fitting(both, "tumour|Tumour")] == [2]
+    assert [one.label for one in fitting([Segment("Tumour", 1), Segment("GTV", 2)], "tumour|GTV")] == [1, 2]
+    with pytest.raises(ImageError, match=r"it holds 'TUMOUR' \(label 1\) and 'Tumour' \(label 2\), of which"):
+        named(tmp_path / "a.seg.nrrd", both, ["TUMOUR|Tumour"])
+    with pytest.raises(ImageError, match="2 segments are called 'tumour'"):
+        named(tmp_path / "a.seg.nrrd", both, ["tumour"])

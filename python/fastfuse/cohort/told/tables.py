@@ -111,10 +111,10 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
 
 
 def said_of_intervals(rows: Sequence[RaterRow]) -> list[str]:
-    """Say of whom there are no intervals over cases, where others have some."""
+    """Say of whom there are no intervals over cases, but where there is one case alone."""
     known = [row for row in rows if not math.isnan(row.sensitivity)]
     lacking = [row.rater for row in known if math.isnan(row.sensitivity_95[0])]
-    if not lacking or len(lacking) == len(known):
+    if not lacking or max(row.cases or 0 for row in known) < 2:  # perhaps of one case
         return []
     what = "no rate in more than 5 % of the bootstrap's samples of cases: no intervals"
     return [told(lacking, f"has {what}", f"have {what}")]

@@ -132,6 +132,11 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
     found = exact or [value for value, name in names.items() if plain(name) == plain(label)]
     if exact or len(found) == 1:
         return found[0]
+    if found:
+        alike = enumerated([f"{names[value]!r} (label {value})" for value in found])
+        raise ValueError(
+            f"{what} names {quoted(label)}, and {alike} are called so, but for case: name one as it is written"
+        )
     if names:
         raise ValueError(
             f"{what} names {quoted(label)}, and no label is called so: the names are {enumerated([*map(repr, names.values())])}"

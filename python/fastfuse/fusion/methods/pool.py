@@ -10,8 +10,10 @@ import numpy as np
 from ...errors import said, warn
 from ...inputs.checks import check_choice
 from ...inputs.names import quoted, told
+from ..bootstrap import fewest_raters
 from ..declared import documented
 from ..estimate import check_table
+from ..intervals import LACKING
 from ..labels.declared import AskedLabels, LabelPrior
 from ..labels.estimate import LabelEstimate, estimate_labels
 from ..labels.options import LabelMethod, LabelOptions
@@ -21,8 +23,8 @@ from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
 from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options
 from ..pooled.classes import pool_classes
-from ..pooled.estimate import PooledEstimate, pool_rows, pool_shared
-from ..pooled.samples import OverCases
+from ..pooled.estimate import PooledEstimate, aligned_tables, pool_rows, pool_shared, who_reads
+from ..pooled.samples import OverCases, draws
 from ..registry import Method, MethodOnVotes, keeping_given, method_called
 from ..vote_table import VoteTable
 from ..votes import ENTRIES
@@ -130,7 +132,8 @@ def pooled(
 ) -> tuple[PooledEstimate | LabelEstimate, list[str]]:
     """Return the estimate over cases, and what makes it doubtful; ``asked``: options of label maps."""
     made, remarks = _pooled(tables, method, options, priors, asked, start)
-    return made, remarks + _remarks_on_intervals(made)
+    lacking = _remarks_on_intervals(made) or _said_of_samples(made, tables, options)
+    return made, remarks + lacking
 
 
 def _pooled(
@@ -181,6 +184,29 @@ def _remarks_on_intervals(made: PooledEstimate | LabelEstimate) -> list[str]:
         return []
     what = "lacking in more than 5 % of the bootstrap's samples of cases: no intervals"
     return [told(lacking, f"is {what}", f"are {what}")]
+
+
+def _said_of_samples(
+    made: PooledEstimate | LabelEstimate,
+    tables: Mapping[str, VoteTable] | Mapping[str, LabelTable],
+    options: Options,
+) -> list[str]:
+    """Say why nobody has an interval, where samples of cases have too few raters."""
+    votes = {case: one for case, one in tables.items() if isinstance(one, VoteTable)}
+    if made.intervals is None or np.isfinite(made.intervals.sensitivity).any() or len(votes) < 2:
+        return []
+    voting = np.array([who_reads([table]) for table in aligned_tables(votes)[1]])
+    fewest = fewest_raters(options)
+    few = [
+        np.count_nonzero(voting[weights > 0].any(axis=0)) < fewest
+        for weights in draws(len(voting), options.replicates, options.seed)
+    ]
+    if np.count_nonzero(voting.any(axis=0)) < fewest or np.mean(few) <= LACKING:
+        return []
+    what = (
+        f"in more than 5 % of the bootstrap's samples of cases fewer than {fewest} raters vote: no intervals"
+    )
+    return [f"{what}; pool more cases of the raters who read few"]
 
 
 def has_own_prior(method: Method, options: Options, priors: str) -> bool:

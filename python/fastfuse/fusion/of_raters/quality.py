@@ -50,7 +50,7 @@ class Quality:
     drift : ndarray of shape (m, 2)
         Rank correlation of sensitivity, and of specificity, with the order of the cases; nan if unknown.
     drift_cases : ndarray of shape (m,)
-        Cases over which it is: without those in which nobody marks anything.
+        Cases over which it is: without those in which nobody marks anything, or everybody everything.
     apart : list of tuple of str, str, float, float
         Case, rater, their median Dice with others there, and their usual one.
     strange : list of tuple of str, str, Stranger
@@ -115,7 +115,8 @@ class Quality:
         for name, what, rho, cases in self.drifting:
             moves = f"{what} {'rises' if rho > 0 else 'falls'} with the order of the cases' names"
             others = np.delete(self.drift[:, RATES.index(what)], self.names.index(name))
-            if float(np.nanmedian(others)) * np.sign(rho) > ALONG * abs(rho):
+            others = others[~np.isnan(others)]
+            if len(others) and float(np.median(others)) * np.sign(rho) >= ALONG * abs(rho):
                 common[moves].append(name)
                 continue
             own.append(

@@ -56,11 +56,12 @@ def stranger_among(dice: Rates, volumes: Rates) -> Stranger | None:
 
 
 def stranger_in(table: VoteTable) -> Stranger | None:
-    """Return such a rater in a table of masks."""
+    """Return such a rater in a table of masks, by the voxels that all of them read."""
     from .masks import masks_of  # with tables, which a fusion of files does not load
 
     patterns, counts = masks_of(table, "agreement")
-    agreed, sizes = overlaps(patterns, counts)
+    read = ~np.isnan(patterns).any(axis=1)
+    agreed, sizes = overlaps(patterns[read], counts[read])
     dice = np.divide(2 * agreed, sizes, out=np.zeros(sizes.shape), where=sizes > 0)
     return stranger_among(dice, agreed.diagonal())
 

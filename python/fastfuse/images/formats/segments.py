@@ -106,7 +106,10 @@ def fitting(segments: Iterable[Segment], name: str) -> list[Segment]:
     # Names may hold "|" themselves, so that neighbours may be one name.
     ends = [(first, last) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)]
     either = [OR.join(parts[first:last]) for first, last in ends]
-    return list(dict.fromkeys(one for other in either if other.strip() for one in _called(known, other)))
+    exact = {one.name for one in known} & set(either)
+    written = {plain(name) for name in exact}  # as it is, so that case tells it from others
+    sought = [other for other in either if other in exact or (other.strip() and plain(other) not in written)]
+    return list(dict.fromkeys(one for other in sought for one in _called(known, other)))
 
 
 def _called(segments: Sequence[Segment], name: str) -> list[Segment]:
@@ -126,7 +129,7 @@ def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
             f"{shown(path)}: there is no segment {name!r}; it holds {enumerated(list(map(shown, held)))}: if it has another name "
             f"here, give both, as in {either_of([name, other])}"
         )
-    if len({plain(one.name) for one in found}) > 1:
+    if OR in name and len({one.name for one in found}) > 1:
         told = joined([f"{one.name!r} (label {one.label})" for one in found])
         raise ImageError(
             f"{shown(path)}: it holds {told}, of which {name!r} takes one: leave one of these names out, or rename one in this file"

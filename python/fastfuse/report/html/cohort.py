@@ -143,7 +143,7 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
     text = (
         "A row for each case, a column for each rater: how unlike themselves raters were there, in nats on a logarithmic scale; "
         "the bluer, the less like themselves. High where a file is another patient's, mirrored, or read in haste. It ranks, and "
-        "is no test. Cases in which nobody marks anything are left out."
+        "is no test. Cases in which nobody marks anything, or everybody everything, are left out."
     )
     numbers = numbers_of(names)
     title = "Raters by cases"
