@@ -96,6 +96,14 @@ def reason_of(error: BaseException) -> str:
     return first if len(first) <= _LONGEST_REASON else f"{first[:_LONGEST_REASON]}..."
 
 
+def reason_of_case(error: Exception) -> str:
+    """Return why one case of many failed; an error that is not the package's own comes with its type."""
+    if isinstance(error, MemoryError):
+        return "not enough memory for these images"
+    own = isinstance(error, (ValueError, TypeError))  # FastfuseError is one
+    return str(error) if own else f"{type(error).__name__}: {reason_of(error)}"
+
+
 def _is_ours(frame: FrameType) -> bool:
     """Tell whether a frame runs code of this package."""
     return str(frame.f_globals.get("__package__")).partition(".")[0] == __package__

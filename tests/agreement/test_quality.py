@@ -20,6 +20,7 @@ from ..cli.common import ran
 
 NAMES = [f"rater {i}" for i in range(5)]
 SHAPE = (16, 16, 10)
+FUSE = ["cohort", "fuse", "data", "--out", "fused", "--glob", "{case}/{rater}.nii.gz", "--method", "staple"]
 
 
 def votes_of(rng: np.random.Generator, sensitivity: np.ndarray) -> np.ndarray:
@@ -160,18 +161,7 @@ def test_a_cohort_writes_and_says_it(tmp_path: Path) -> None:
             path = tmp_path / "data" / case / f"{name}.nii.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             nib.save(nib.Nifti1Image(mask, np.diag([1.0, 1.0, 2.0, 1.0])), path)
-    words = [
-        "cohort",
-        "fuse",
-        "data",
-        "--out",
-        "fused",
-        "--glob",
-        "{case}/{rater}.nii.gz",
-        "--method",
-        "staple",
-    ]
-    made = ran(tmp_path, *words, "--report", "cohort.html")
+    made = ran(tmp_path, *FUSE, "--report", "cohort.html")
     assert made.returncode == 0, made.stderr
     assert "case 02: rater 4 has a Dice of" in " ".join(made.stderr.split())
     rows = list(csv.DictReader((tmp_path / "fused" / "quality.csv").read_text().splitlines()))

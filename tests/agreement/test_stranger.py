@@ -17,6 +17,7 @@ import fastfuse
 from fastfuse.fusion.of_raters.stranger import in_words, stranger_among
 
 from ..cli.common import ran
+from .test_quality import FUSE
 
 SHAPE = (48, 48, 32)
 AFFINE = np.diag([1.0, 1.0, 1.5, 1.0])
@@ -136,18 +137,7 @@ def cohort(folder: Path, cases: int) -> None:
 def test_a_cohort_of_few_cases(tmp_path: Path, cases: int) -> None:
     """It names the stranger, and blames no pair that is near to each other only by comparison with the stranger's."""
     cohort(tmp_path / "data", cases)
-    words = [
-        "cohort",
-        "fuse",
-        "data",
-        "--out",
-        "fused",
-        "--glob",
-        "{case}/{rater}.nii.gz",
-        "--method",
-        "staple",
-    ]
-    made = ran(tmp_path, *words)
+    made = ran(tmp_path, *FUSE)
     assert made.returncode == 0, made.stderr
     facts = json.loads((tmp_path / "fused" / "cohort.json").read_text())
     said = facts["warnings"]["cohort"]
@@ -168,18 +158,7 @@ def test_pairs_are_held_against_sound_files(tmp_path: Path) -> None:
             if strange and case == 0:
                 masks[2] = patient(30)[2]
             written(folder / "data" / f"case{case}", masks)
-        words = [
-            "cohort",
-            "fuse",
-            "data",
-            "--out",
-            "fused",
-            "--glob",
-            "{case}/{rater}.nii.gz",
-            "--method",
-            "staple",
-        ]
-        assert ran(folder, *words).returncode == 0
+        assert ran(folder, *FUSE).returncode == 0
         said = json.loads((folder / "fused" / "cohort.json").read_text())["warnings"]["cohort"]
         return [one for one in said if "nearer to each other" in one]
 

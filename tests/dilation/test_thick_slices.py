@@ -91,6 +91,16 @@ def test_nothing_grew(recwarn: pytest.WarningsRecorder) -> None:
     assert not said(recwarn.list)
 
 
+def save_case(folder: Path) -> None:
+    """Write masks, image, and the table of a cohort that has this case alone."""
+    rows = ["case\trater\tpath\timage"]
+    for k, mask in enumerate(MASKS):
+        save(folder / f"r{k}.nii", mask, np.diag([*THICK, 1.0]))
+        rows.append(f"x\t{k}\tr{k}.nii\tflair.nii")
+    save(folder / "flair.nii", FLAIR, np.diag([*THICK, 1.0]))
+    (folder / "cases.tsv").write_text("\n".join(rows) + "\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -102,12 +112,7 @@ def test_nothing_grew(recwarn: pytest.WarningsRecorder) -> None:
     ],
 )
 def test_in_the_shell(tmp_path: Path, words: list[str]) -> None:
-    rows = ["case\trater\tpath\timage"]
-    for k, mask in enumerate(MASKS):
-        save(tmp_path / f"r{k}.nii", mask, np.diag([*THICK, 1.0]))
-        rows.append(f"x\t{k}\tr{k}.nii\tflair.nii")
-    save(tmp_path / "flair.nii", FLAIR, np.diag([*THICK, 1.0]))
-    (tmp_path / "cases.tsv").write_text("\n".join(rows) + "\n")
+    save_case(tmp_path)
     of_cohort = words[0] == "cohort"
     done = run(tmp_path, *words, *([] if of_cohort else ["--image", "flair.nii"]))
     assert done.returncode == 0, done.stderr
@@ -127,12 +132,7 @@ def test_in_the_shell(tmp_path: Path, words: list[str]) -> None:
 
 def test_a_cohort_takes_a_radius(tmp_path: Path) -> None:
     """As ``fuse`` does: the same consensus, and nothing is said of a reach."""
-    rows = ["case\trater\tpath\timage"]
-    for k, mask in enumerate(MASKS):
-        save(tmp_path / f"r{k}.nii", mask, np.diag([*THICK, 1.0]))
-        rows.append(f"x\t{k}\tr{k}.nii\tflair.nii")
-    save(tmp_path / "flair.nii", FLAIR, np.diag([*THICK, 1.0]))
-    (tmp_path / "cases.tsv").write_text("\n".join(rows) + "\n")
+    save_case(tmp_path)
     rings = ["--soften", "--ring-radius-mm", "5.5", "--ring-size", "1.4"]
     one = run(tmp_path, "fuse", "r0.nii", "r1.nii", "r2.nii", "-o", "c.nii", "--image", "flair.nii", *rings)
     assert one.returncode == 0, one.stderr

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import FastfuseError, FusionWarning, OutputError, reason_of
+from ..errors import FusionWarning, OutputError, reason_of_case
 from ..files.job import Job
 from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
 from ..files.recipe import keeping
@@ -125,12 +125,8 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FusionWarning)
             return work(task)
-    except (FastfuseError, ValueError, TypeError) as error:
-        return Failed(task.case.name, str(error), isinstance(error, OutputError))
-    except MemoryError:
-        return Failed(task.case.name, "not enough memory for these images")
     except Exception as error:  # noqa: BLE001 - one case, whatever it is
-        return Failed(task.case.name, f"{type(error).__name__}: {reason_of(error)}")
+        return Failed(task.case.name, reason_of_case(error), isinstance(error, OutputError))
 
 
 def _count(task: Task) -> Counted:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import FastfuseError
 from ..fusion.of_raters.mean_dice import best_patterns
+from ..fusion.option_checks import FEWEST_OF_CLASSES
 from ..fusion.result import Fusion
 from .problem import Mask, Problem
 from .shapes import shape_average
@@ -17,7 +18,6 @@ from .simple import simple
 
 BORDER_TOL = 1e-4
 FEWEST_OF_LEVELS = 3
-FEWEST_OF_CLASSES = 4
 SHEARED = "needs axes at right angles"
 
 

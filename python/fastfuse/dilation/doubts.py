@@ -127,7 +127,7 @@ def remarks_on_reach(
 def reach_in_memory(
     guide: Guide, named: Iterable[tuple[str, Any]], softened: Sequence[SoftMask]
 ) -> list[str]:
-    """Return the same of images in memory that tell their voxels' size, or that have it beside them, but for toys."""
+    """Return that remark for images in memory: where the voxel's size is known, and the image is no toy."""
     options = guide.options
     if options.radius_mm is not None or guide.image.size < LEAST_IMAGE:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import FastfuseError, reason_of, warn
+from ..errors import FastfuseError, reason_of_case, warn
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import PathLike, as_path, shown
 from ..images.placing import Form, Resample
@@ -171,7 +171,7 @@ def evaluate_all(
         except Exception as error:  # one case, whatever it is
             if len(pairs.files) == 1:
                 raise
-            failed[name] = _why(error)
+            failed[name] = reason_of_case(error)
             say(f"{name} failed: {failed[name]}")
             continue
         cases[name] = record.evaluation
@@ -197,17 +197,6 @@ def evaluate_all(
         failed=failed,
     )
     return found, remarks
-
-
-def _why(error: Exception) -> str:
-    """Return why a case failed; an error that is not the package's own comes with its type."""
-    if isinstance(error, MemoryError):
-        return "not enough memory for these images"
-    return (
-        str(error)
-        if isinstance(error, (ValueError, TypeError))
-        else f"{type(error).__name__}: {reason_of(error)}"
-    )
 
 
 def outputs_of(path: Path | None, inputs: list[Path], *, overwrite: bool) -> list[Path]:

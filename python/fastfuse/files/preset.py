@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 
 from ..errors import GridError, said
 from ..fusion.backends.devices import place_of
-from ..fusion.option_checks import OF_TWO_CLASSES
+from ..fusion.option_checks import FEWEST_OF_CLASSES, OF_TWO_CLASSES
 from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import Method, method_called
 from ..inputs.checks import check_choice
@@ -29,7 +29,6 @@ Setting = dict[str, Any]
 MARGIN_MM = 4.0  # around what anybody marks, at least
 LEAST_MARGIN = 2  # of the voxel's shortest edges: more along thick slices would be a wide margin within them
 FEWEST = 3  # raters whose votes tell how good each is
-FEWEST_OF_CLASSES = 4
 A_MAP = 0.5  # stands for a map of priors, which goes where a number does
 OF_THE_PAPER = ("m_step", "prior", "init", "roi")
 ENTRY = """preset : {"recommended", "paper"}, optional

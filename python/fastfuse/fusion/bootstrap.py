@@ -15,10 +15,10 @@ from ..inputs.arrays import Array
 from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
 from .intervals import Intervals, Rates, from_information, spread
+from .option_checks import FEWEST_OF_CLASSES
 from .options import Options
 from .registry import Method
 
-FEWEST = 4  # raters for three classes; three leave 11 parameters to 7 cells
 AWAY = 0.01  # how far from 0 and 1 a replicate starts: nearer, EM would stay
 
 
@@ -73,7 +73,7 @@ def bootstrap(
 
 def fewest_raters(options: Options) -> int:
     """Return how many raters a sample needs: one alone is right whatever is drawn."""
-    return FEWEST if options.classes == 3 else 2
+    return FEWEST_OF_CLASSES if options.classes == 3 else 2
 
 
 def of_voters(rates: Any, votes: NDArray[np.bool_]) -> Rates:

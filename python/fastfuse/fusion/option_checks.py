@@ -18,6 +18,7 @@ MOST_KNOWN = 256  # sets of options whose checks are not done again
 RESAMPLED = ("bootstrap", "lesions")  # kinds of intervals
 REPLICATES, SEED = 200, 0  # of a bootstrap
 NO_INTERVALS: dict[str, Any] = {"intervals": "none", "replicates": REPLICATES, "seed": SEED}
+FEWEST_OF_CLASSES = 4  # raters; three leave 11 parameters to 7 cells
 OF_TWO_CLASSES = (
     "prior",
     "init",

@@ -135,7 +135,7 @@ def _value(label: Any, names: Mapping[int, str], what: str) -> Any:
     if found:
         alike = enumerated([f"{names[value]!r} (label {value})" for value in found])
         raise ValueError(
-            f"{what} names {quoted(label)}, and {alike} are called so, but for case: name one as it is written"
+            f"{what} names {quoted(label)}, and several names differ from it in case alone: {alike}; write the name as it stands there"
         )
     if names:
         raise ValueError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...inputs.raters import Same, remarks_on_same_votes
 from ..backends.found import CoreTable, Found
 from ..case import Case
+from ..option_checks import FEWEST_OF_CLASSES
 from ..options import Options
 from ..registry import Method
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..vote_table import VoteTable
     from ..votes import Votes
 
-FEWEST_OF_LEVELS, FEWEST_OF_CLASSES = 3, 4
+FEWEST_OF_LEVELS = 3
 
 
 class TableOfCodes(Protocol):

@@ -7,9 +7,8 @@ import numpy as np
 from ...inputs.looks import ROUNDED, SCALES
 from ...inputs.names import counted
 from ..declared import either
-from ..option_checks import is_map
+from ..option_checks import FEWEST_OF_CLASSES, is_map
 from .comparison import are_probabilities
-from .copies import FEWEST_OF_CLASSES
 from .evidence import Evidence
 
 HALF = 0.5  # the cut that is taken without one

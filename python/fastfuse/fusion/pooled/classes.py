@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from ...errors import said
 from ..backends import core
-from ..bootstrap import FEWEST, of_voters, percentiles
+from ..bootstrap import of_voters, percentiles
 from ..estimate import Estimate
 from ..intervals import Intervals
 from ..messages import complaint_about_table
+from ..option_checks import FEWEST_OF_CLASSES
 from ..options import Options
 from ..registry import Method, method_called
 from ..vote_table import VoteTable
@@ -121,7 +122,7 @@ def pool_classes(tables: Tables, method: Method, options: Options) -> tuple[Pool
     """
     cases, aligned = aligned_tables(tables)
     rows, read = CaseRows.of(aligned), who_reads(aligned)
-    if np.count_nonzero(read) < FEWEST:
+    if np.count_nonzero(read) < FEWEST_OF_CLASSES:
         raise ValueError(said(complaint_about_table("too_few_for_classes", float(np.count_nonzero(read)))))
     marked = rows.mean_vote[rows.row]
     if not marked.any() or (marked == 1).all():
@@ -202,7 +203,7 @@ def _intervals(rows: CaseRows, options: Options, known: NDArray[np.bool_]) -> In
     rates, voting = [], rows.voting()
     for weights in draws(rows.cases, options.replicates, options.seed):
         votes, ends = np.asarray(voting[weights > 0].any(axis=0)), None
-        if np.count_nonzero(votes) >= FEWEST:
+        if np.count_nonzero(votes) >= FEWEST_OF_CLASSES:
             found = fit(rows.weighted(weights), options)
             voxels = rows.by_case(rows.count) * weights
             sensitivity, _, specificity, _ = rates_at(found.marks, voxels @ found.shares / voxels.sum())
