@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from ...inputs.arrays import Array, marks
 from ...inputs.lattice import HEADERS, box_of, grown
 from ...inputs.looks import like_no_image
 from ...inputs.names import counted, told
+from .nearest import nearest_lesions
 
 CORE = 0.8  # share of the raters who mark a voxel of the core
 SHELL_MM = (2.5, 6.0)  # distance from any mark
@@ -21,7 +21,6 @@ LEAST_CONTRAST = 0.1  # between core and shell, in medians of the brain
 MOST_OF_MEDIAN = 10  # times the median rater's volume, beyond which a rater says nothing of where lesions lie
 LOWEST, HIGHEST = -0.5, 1.5
 ROUNDING = 1e-6
-DIGITS = 9  # of distances in mm; beyond them the order of axes shows
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -185,8 +184,9 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
 
     ndimage = load_scipy("image of border-staple", "scipy.ndimage").ndimage
     number, lesions = ndimage.label(union, np.ones((3,) * union.ndim))
-    distance, nearest = _nearest(ndimage, union, number, spacing_mm)
-    within = distance <= SHELL_MM[1] * (1 + HEADERS)
+    farthest = SHELL_MM[1] * (1 + HEADERS)
+    distance, nearest = nearest_lesions(number, spacing_mm, farthest)
+    within = distance <= farthest
     shell = ~union & (distance >= SHELL_MM[0] * (1 - HEADERS)) & within & brain
     inner, voxels = _means(image, nearest, core, lesions)
     outer, around = _means(image, nearest, shell, lesions)
@@ -200,23 +200,6 @@ def _of_box(image: Floats, union: Mask, core: Mask, brain: Mask, spacing_mm: Seq
     of = nearest.ravel()[voxel]
     height = (image.ravel()[voxel] - outer[of]) / (inner[of] - outer[of])
     return Heights(voxel, np.clip(height, LOWEST, HIGHEST), int(np.count_nonzero(tells)))
-
-
-def _nearest(
-    ndimage: Any, union: Mask, number: NDArray[np.integer], spacing_mm: Sequence[float]
-) -> tuple[Floats, NDArray[np.integer]]:
-    """Return how far each voxel is from any mark, and the number of the lesion that is nearest; 0 where two are as near.
-
-    Which of two comes first depends on the order of axes, which is another one in SimpleITK than in nibabel: both orders are asked.
-    """
-    found = []
-    for turned in (False, True):
-        apart, sides = (~union.T, spacing_mm[::-1]) if turned else (~union, spacing_mm)
-        distance, at = ndimage.distance_transform_edt(apart, sampling=sides, return_indices=True)
-        nearest = (number.T if turned else number)[tuple(at)]
-        found.append((distance.T, nearest.T) if turned else (distance, nearest))
-    (distance, first), (_, second) = found
-    return np.round(distance, DIGITS), np.where(first == second, first, 0)
 
 
 def _means(image: Floats, number: Array, where: Mask, lesions: int) -> tuple[Floats, Floats]:
