@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.reference.border import border_staple
 
 from .draws import SPACING, contours
 
@@ -53,3 +54,22 @@ def test_levels_may_converge_with_more_iterations() -> None:
     told = said(fastfuse.border_staple, EMPTY, max_iter=5, spacing_mm=SPACING)
     assert "try a larger max_iter or without who marks nothing, or everything" in told
     assert "without who" not in said(fastfuse.border_staple, DRAWN.masks, max_iter=2, spacing_mm=SPACING)
+
+
+def test_empty_levels_make_offsets_drift() -> None:
+    """The smoothing averages logarithms: what lies beside levels that hold nothing loses its share, iteration by iteration."""
+
+    def fits(masks: list[np.ndarray], *steps: int) -> list[Any]:
+        votes, counts = np.unique(np.reshape(masks, (len(masks), -1)), axis=1, return_counts=True)
+        return [
+            border_staple(votes.astype(float), counts.astype(float), max_iter=most, tol=0) for most in steps
+        ]
+
+    early, late = fits(list(DRAWN.masks), 100, 200)
+    assert late.weights.min() > 1e-4
+    np.testing.assert_allclose(late.offset - late.offset[3], early.offset - early.offset[3], atol=0.05)
+    for raters, way in ((EMPTY, -1), (FULL, 1)):
+        early, late = fits(raters, 100, 200)
+        assert late.weights.min() < 1e-6
+        away = [way * (one.offset[:3] - one.offset[3]) for one in (early, late)]
+        assert (away[1] > away[0] + 1).all()

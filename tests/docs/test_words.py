@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 import fastfuse
+
+from .test_links import written as pages
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "fastfuse"
@@ -64,6 +67,32 @@ def test_texts_have_no_doubled_braces() -> None:
         if not name.startswith("_") and "{{" in (inspect.getdoc(getattr(fastfuse, name)) or "")
     ]
     assert found == []
+
+
+def leads_to_something(name: str) -> bool:
+    """Return whether a dotted name is a module's, or is held by one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            held: Any = import_module(".".join(parts[:length]))
+        except ImportError:
+            continue
+        for part in parts[length:]:
+            if not hasattr(held, part):
+                return False
+            held = getattr(held, part)
+        return True
+    return False
+
+
+def test_names_of_the_package_on_pages_are_names() -> None:
+    named = {
+        (page, name)
+        for page in pages()
+        for name in re.findall(r"\bfastfuse(?:\.[A-Za-z_]\w*)+", (ROOT / page).read_text(encoding="utf-8"))
+    }
+    assert len(named) > 100
+    assert sorted(one for one in named if not leads_to_something(one[1])) == []
 
 
 def blocks(text: str) -> list[str]:

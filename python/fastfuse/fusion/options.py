@@ -168,7 +168,7 @@ class Options(OfMethods, OfForeground):
         OneOf(*get_args(Missing)),
         '{"error", "nan"}',
         """"nan": where a rater's value is nan, they give no vote. Missing votes are left out of both steps. A voxel
-        on which nobody votes stays out of all sums; its probability is the prior (0 for a majority vote).""",
+        on which nobody votes stays out of all sums; its probability is the prior (0 for a majority vote, and if all are equal).""",
         flag=Flag("What nan is: an error, or (nan) no vote."),
         on_device=False,
         of_table=False,

@@ -92,6 +92,15 @@ def test_by_hand() -> None:
     assert found.reliability.error == pytest.approx((0.1 + abs(1.2 - 0.5) + 0) / 4)
 
 
+def test_raters_who_differ_may_both_be_met() -> None:
+    """The calibration error is 0 where each agrees with the likelier class in the same share of a bin."""
+    p = np.array([[0.75] * 4 + [0.25] * 4])
+    raters = [np.array([[0, 1, 1, 1, 0, 0, 0, 1]]), np.array([[1, 1, 1, 0, 1, 0, 0, 0]])]
+    found = fastfuse.evaluate_against_raters(p, raters)
+    assert found.n_disputed == 4
+    assert found.ece == 0
+
+
 def test_the_mean_vote_is_reliable() -> None:
     _, raters = drawn(3)
     found = fastfuse.evaluate_against_raters(np.mean(raters, axis=0), raters)

@@ -251,6 +251,18 @@ def test_unread_voxels_get_the_prior(fuse: Any, prior: Any) -> None:
     assert fused.n_voxels == (~unread).sum()
 
 
+@pytest.mark.parametrize("marked", [0.0, 1.0])
+@pytest.mark.parametrize("fuse", EM)
+def test_unread_voxels_have_none_where_all_is_certain(fuse: Any, marked: float) -> None:
+    """By votes that are all alike there is no model, and no prior of it."""
+    votes = np.full((3, 4, 5), marked)
+    votes[:, 1] = np.nan
+    with pytest.warns(fastfuse.FusionWarning, match="nobody marks anything|everybody marks everything"):
+        fused = fuse(list(votes), missing="nan", prior=0.3)
+    assert not fused.probability[1].any()
+    assert (np.delete(fused.probability, 1, axis=0) == marked).all()
+
+
 @pytest.mark.parametrize("fuse", EM)
 def test_unread_voxels_are_as_if_masked(fuse: Any) -> None:
     votes = votes_for(fuse)

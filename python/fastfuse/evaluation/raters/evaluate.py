@@ -46,9 +46,10 @@ class RaterEvaluation:
     dice : float
         Dice's coefficient where the raters agree: over the voxels that all of them mark, or none.
     confidence : float
-        Mean of the probability of foreground where all mark, and of that of background where none does.
+        Half of the mean probability of foreground where all mark, and half of that of background where none does.
     ece : float
-        Multi-rater expected calibration error: the mean of ``ece_by_rater``. Where raters differ, no prediction has 0.
+        Multi-rater expected calibration error: the mean of ``ece_by_rater``. Where raters differ, it is
+        seldom 0: each would have to agree with the likelier class in the same share of a bin.
     ece_by_rater : ndarray of float64, shape (m,)
         Expected calibration error of the likelier class against each rater, in 50 bins of its probability, and 1 by itself.
     crps_ml : float

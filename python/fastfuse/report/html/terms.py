@@ -108,7 +108,7 @@ RATER_TERMS: Terms = (
     ),
     (
         "Calibration error",
-        "How far the probability of the likelier class is from the share of voxels at which a rater says the same: the mean over voxels, in 50 ranges of probability, then over raters. Where raters differ, no prediction has 0.",
+        "How far the probability of the likelier class is from the share of voxels at which a rater says the same: the mean over voxels, in 50 ranges of probability, then over raters. Where raters differ, it is seldom 0.",
     ),
     (
         "Reliability error",
