@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
@@ -129,20 +130,23 @@ class _Audience:
     is_shell = False
 
 
+_of_task: ContextVar[tuple[Typed | None, bool] | None] = ContextVar("audience of a task", default=None)
+
+
 @contextmanager
 def in_the_shell(typed: Typed | None = None) -> Iterator[None]:
     """Let messages keep what they say for the shell, in all threads; ``typed`` makes of them what is written for its user."""
-    before = _Audience.is_shell, _Audience.typed
+    before = _Audience.typed, _Audience.is_shell
     set_audience(typed, is_shell=True)
     try:
         yield
     finally:
-        _Audience.is_shell, _Audience.typed = before
+        set_audience(*before)
 
 
 def audience() -> tuple[Typed | None, bool]:
-    """Return who reads messages, for :func:`set_audience` in a process of its own."""
-    return _Audience.typed, _Audience.is_shell
+    """Return who reads messages, for :func:`set_audience` in a process of its own, and for :func:`for_audience`."""
+    return _of_task.get() or (_Audience.typed, _Audience.is_shell)
 
 
 def set_audience(typed: Typed | None, is_shell: bool) -> None:
@@ -150,21 +154,32 @@ def set_audience(typed: Typed | None, is_shell: bool) -> None:
     _Audience.typed, _Audience.is_shell = typed, is_shell
 
 
+@contextmanager
+def for_audience(whose: tuple[Typed | None, bool]) -> Iterator[None]:
+    """Let the messages of this thread be for who asked for its task: a worker may have others of somebody else."""
+    token = _of_task.set(whose)
+    try:
+        yield
+    finally:
+        _of_task.reset(token)
+
+
 def in_python_alone(text: str) -> str:
     """Return what is said to a user of Python; nothing for one of the shell, who cannot do it."""
-    return "" if _Audience.is_shell else text
+    return "" if audience()[1] else text
 
 
 def said(message: str) -> str:
     """Return a message for who reads it: what goes into an error that is none of ours (ValueError, TypeError)."""
-    return message if _Audience.is_shell else in_python(message)
+    return message if audience()[1] else in_python(message)
 
 
 def as_written(message: str) -> str:
     """Return a message as files hold it, which are for who asked for them: with one way to name an option."""
-    if not _Audience.is_shell:
+    typed, is_shell = audience()
+    if not is_shell:
         return in_python(message)
-    return message if _Audience.typed is None else _Audience.typed(message)
+    return message if typed is None else typed(message)
 
 
 def facts_as_written(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 
+from fastfuse.cli.flags import with_typed_values
 from fastfuse.cohort.cases import find_cohort
 from fastfuse.cohort.place import CONSENSUS
 from fastfuse.cohort.settings import Settings
 from fastfuse.cohort.tasks import Failed, Task, write_case
 from fastfuse.cohort.workers import scheduler
 from fastfuse.cohort.workers.crew import Crew, answers
-from fastfuse.cohort.workers.parcels import KILLED, MOST, Answers, Parcel, Parcels
-from fastfuse.errors import CohortError
+from fastfuse.cohort.workers.parcels import KILLED, MOST, Answers, Parcel, Parcels, answered
+from fastfuse.errors import CohortError, as_written, in_the_shell
 from fastfuse.streaming.executors import submitter
 
 from ..command import run_here
@@ -367,3 +368,23 @@ def test_parcels_grow_where_cases_are_quick(tmp_path: Path) -> None:
     assert 2 in sizes[20:]  # of a tenth of a second each
     assert sizes[-1] == 1
     assert len(pickle.dumps(Parcel(killing, tuple(tasks[:MOST])))) < MOST * 100
+
+
+def asked(task: Task) -> Failed:
+    """Return what a worker would write of a case."""
+    return Failed(task.case.name, as_written("write it so: method='staple' (--method staple)"))
+
+
+def test_a_worker_writes_for_who_asked(tmp_path: Path) -> None:
+    """It may have parcels of a shell and of Python at once: each is told in its own words, and nothing stays behind."""
+    (case,) = find_cohort(make_cohort(tmp_path / "in", 1), glob=GLOB)
+    task = Task(case, Settings(), tmp_path / CONSENSUS)
+    of_python = pickle.dumps(Parcel(asked, (task,)))
+    with in_the_shell(with_typed_values):
+        of_shell = pickle.dumps(Parcel(asked, (task,)))
+    told = [
+        answered(pickle.loads(parcel)).found[0].reason.removeprefix("write it so: ")
+        for parcel in (of_shell, of_python, of_shell)
+    ]
+    assert told == ["--method staple", "method='staple'", "--method staple"]
+    assert asked(task).reason.endswith("method='staple'")

@@ -11,10 +11,10 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from ...errors import reason_of
+from ...errors import Typed, audience, for_audience, reason_of
 from ...streaming.work import as_done, in_flight
 from ..tasks import Failed, Task
 
@@ -39,10 +39,11 @@ def _unpacked(kind: type[Any], content: bytes) -> Any:
 
 @dataclass(frozen=True)
 class Parcel(_Packed, Generic[Answer]):
-    """Cases, and what is done with each."""
+    """Cases, what is done with each, and who reads what is said of them."""
 
     work: Work[Answer]
     tasks: tuple[Task, ...]
+    readers: tuple[Typed | None, bool] = field(default_factory=audience)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Answers(_Packed, Generic[Answer]):
 def answered(parcel: Parcel[Answer]) -> Answers[Answer]:
     """Do a parcel's work, on a worker."""
     begin = time.perf_counter()
-    found = [parcel.work(task) for task in parcel.tasks]
+    with for_audience(parcel.readers):
+        found = [parcel.work(task) for task in parcel.tasks]
     return Answers(found, time.perf_counter() - begin)
 
 
