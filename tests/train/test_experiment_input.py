@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
-from fastfuse.cohort.msseg import find_cases
+from fastfuse.cohort.msseg import Case, find_cases
 from fastfuse.train.cohort.loading import load_case
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.narrator import Narrator
@@ -182,15 +183,51 @@ def test_raters_that_a_fold_lacks(cohort: Path, tmp_path: Path) -> None:
     assert scored == [*(f"expert {number}" for number in (1, 2, 4, 5, 6, 7)), "STAPLE"]
 
 
-def test_images_are_checked_by_name(cohort: Path, tmp_path: Path) -> None:
-    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
-    case = find_cases(tmp_path / "c")[2]
+def with_nan(case: Case) -> None:
     image = nib.load(case.images["T1"])
     values = image.get_fdata().astype(np.float32)
     values[3, 4, 5] = np.nan
     nib.save(nib.Nifti1Image(values, image.affine), case.images["T1"])
-    with pytest.raises(FastfuseError, match=r"Patient_03.*T1_preprocessed\.nii\.gz: holds nan or infinite"):
-        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=True)
+
+
+def with_another_grid(case: Case) -> None:
+    image = nib.load(case.images["T2"])
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj)[1:], image.affine), case.images["T2"])
+
+
+def cut_short(case: Case) -> None:
+    case.masks[1].write_bytes(case.masks[1].read_bytes()[:100])
+
+
+def with_one_rater(case: Case) -> None:
+    for mask in case.masks[1:]:
+        mask.unlink()
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (with_nan, "Patient_03 T1_preprocessed.nii.gz: 1 voxel is NaN"),
+        (with_another_grid, "Patient_03 T2_preprocessed.nii.gz: T2_preprocessed.nii.gz and FLAIR"),
+        (cut_short, "Patient_03 ManualSegmentation_2.nii.gz: "),
+        (with_one_rater, "Patient_03: 1 rater, at least 2 are needed"),
+    ],
+)
+def test_what_force_does_not_go_on_with(
+    cohort: Path, tmp_path: Path, spoil: Callable[[Case], None], said: str, force: bool
+) -> None:
+    """Files that cannot be used are refused before any work, and --force is no remedy that a message names."""
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    cases = find_cases(tmp_path / "c")
+    spoil(cases[2])
+    with pytest.raises(FastfuseError) as refused:
+        run_experiment(tmp_path / "c", tmp_path / "r", options(), force=force)
+    assert f"the cohort has 1 problem ({said}" in str(refused.value)
+    remedy = "correct those of Patient_03, which --force does not go on with, or take Patient_03 out"
+    assert remedy in str(refused.value)
+    assert "go on all the same" not in str(refused.value)
+    assert not (tmp_path / "r").exists()
 
 
 def test_doubts_are_told(cohort: Path, tmp_path: Path) -> None:

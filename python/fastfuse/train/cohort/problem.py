@@ -41,10 +41,11 @@ def named(problems: Sequence[Problem]) -> str:
     kinds: dict[str, list[str]] = {}
     for problem in problems:
         kinds.setdefault(problem.what, []).append(problem.place)
-    told = [f"{_first(places)}: {what}" for what, places in kinds.items()]
+    told = [f"{first_of(places)}: {what}" for what, places in kinds.items()]
     return "; ".join([*told[:MOST_NAMED], *(["others, which run.json lists"] * (len(told) > MOST_NAMED))])
 
 
-def _first(places: Sequence[str]) -> str:
+def first_of(places: Sequence[str]) -> str:
+    """Return the first few places, and how many more there are."""
     others = len(places) - MOST_NAMED
     return ", ".join(places[:MOST_NAMED]) + (f" and {others} more" if others > 0 else "")

@@ -32,6 +32,7 @@ from ..cohort.loading import LoadedCase, hash_of
 from ..options import ConsensusOptions
 from .fold_rates import FoldRates
 from .growing import SOFT, Volume, growth_of, region_of, soft_votes
+from .remedies import as_experiment_takes
 
 FEWEST = 3  # raters whose votes tell an offset from where the border lies
 
@@ -86,7 +87,7 @@ def consensus_of(
                 soft = soft_votes(case, options, threads)
             fuse = fuse_case if rates is None else rates.fuse
             fusion = fuse(case, soft, method, options, threads)
-        remarks = [str(warning.message) for warning in caught]
+        remarks = [as_experiment_takes(str(warning.message)) for warning in caught]
         for remark in remarks:
             if remark not in said:
                 tell(f"warning: {title}, {method}: {remark}")

@@ -22,6 +22,7 @@ from ..options import ExperimentOptions
 from .consensus import consensus_of, is_kept
 from .fold_rates import FoldRates, What, check_methods, fold_rates, table_of, what_of
 from .growing import SOFT, Volume, soft_votes
+from .remedies import as_experiment_takes
 
 Say = Callable[[str], None]
 Tables = Mapping[What, Mapping[str, VoteTable]]
@@ -116,6 +117,6 @@ def _rates(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FusionWarning)
         found = fold_rates(training.fold, of_fold, methods, options.consensus)
-    for remark in dict.fromkeys(str(warning.message) for warning in caught):
+    for remark in dict.fromkeys(as_experiment_takes(str(warning.message)) for warning in caught):
         tell(f"warning: fold {training.fold}, raters pooled: {remark}")
     return found
