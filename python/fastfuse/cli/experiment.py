@@ -8,7 +8,7 @@ from typing import Annotated
 from ..errors import FastfuseError, lacking
 from ..inputs.names import quoted
 from .common import Interrupted, manner
-from .switches import Report, choice
+from .switches import ReportOfCases, choice
 from .table import tell
 from .words.declared import Argument, Option
 
@@ -65,7 +65,7 @@ def experiment(
         Path | None,
         Option(help="Bring every case to this image's grid, in the same space.", show_default=False),
     ] = None,
-    report: Report = None,
+    report: ReportOfCases = None,
     jobs: Annotated[
         int,
         Option(help="Networks to train at once. On a CPU each takes a core.", show_default="as many as fit"),

@@ -110,6 +110,10 @@ Report = Annotated[
         help="Also write a page of HTML: tables, charts, and slices to scroll through.", show_default=False
     ),
 ]
+ReportOfCases = Annotated[
+    Path | None,
+    Option("--report", help="Also write a page of HTML: tables and charts of all cases.", show_default=False),
+]
 ReportImage = Annotated[
     Path | None,
     Option(

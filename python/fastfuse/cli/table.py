@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..errors import lacking
 from .common import answer, manner
-from .switches import Report
+from .switches import ReportOfCases
 from .words.declared import Argument, Option
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def table(
             show_default=False,
         ),
     ] = None,
-    report: Report = None,
+    report: ReportOfCases = None,
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace files there that fastfuse did not write.")
     ] = False,
@@ -104,12 +104,15 @@ def table(
 
 
 def tell(rows: Sequence[Row], folder: Path, notes: Sequence[str], report: Path | None) -> None:
-    """Write the page of results, if it is asked for, and print them."""
+    """Write the page of results, if it is asked for and there are any, and print them."""
     from ..files.report import page_told, write_experiment
     from ..train.results.exports import facts_of
     from ..train.results.printing import print_table
+    from ..train.results.texts import doubts_of
 
     facts = partial(facts_of, rows, folder, notes)
+    waits = report is not None and not rows
+    report = report if rows else None
     if report is not None:
-        write_experiment(report, facts(), folder)
-    answer(lambda: facts() | page_told(report), lambda: print_table(rows, folder, notes, report))
+        write_experiment(report, facts() | {"doubts": doubts_of(rows)}, folder)
+    answer(lambda: facts() | page_told(report), lambda: print_table(rows, folder, notes, report, waits=waits))

@@ -12,6 +12,7 @@ import pytest
 
 from ...command import run_here
 from ...report.common import Page, assert_loads_nothing
+from ..common import command
 from ..conftest import DRAWING
 from .test_tables import rows_in
 
@@ -53,4 +54,53 @@ def test_numbers_are_those_of_the_tables(finished: Path, tabled: Path, tmp_path:
     assert json.loads(again.stdout)["report"] == "r.html"
     one, two = ((root / "tables" / "table1.csv").read_bytes() for root in (folder, tabled))
     assert one != two
-    assert_numbers(folder)
+    assert_one_seed(assert_numbers(folder), folder / "tables")
+
+
+def assert_one_seed(page: Page, tables: Path) -> None:
+    """What one seed does not tell stands by the differences, as in table1.md; no seeds are named."""
+    told = "One seed: intervals and p tell how cases differ, not what another training would give. Cases of a fold"
+    assert told in page.text
+    assert told in (tables / "table1.md").read_text(encoding="utf-8")
+    assert "Means over cases, with 95 % intervals." in page.text
+    assert " ± " not in page.text
+
+
+def test_scores_are_those_of_table_1(tabled: Path) -> None:
+    """The page's first table holds what is pooled, with its spread over two seeds, and no column of dashes."""
+    page = Page.of((tabled / "r.html").read_text(encoding="utf-8"))
+    lines = [line for line in rows_in(tabled / "tables" / "table1.csv") if line["pooled"]]
+    assert len({line["measure"] for line in lines}) == 3
+    shown = {
+        (line["title"], f"{float(line['pooled']):.1f} ± {float(line['pooled_sd']):.1f}") for line in lines
+    }
+    table = page.all("table")[0].text
+    assert "recall against STAPLE (%)" in table
+    assert "HD95" not in table
+    assert "–" not in table
+    rows = [row.text for row in page.all("tr")]
+    for title, value in shown:
+        assert [row for row in rows if title in row and value in row], (title, value)
+    assert "the mean over folds, then over 2 seeds, ± their standard deviation." in page.text
+    assert "Means over cases and seeds, with 95 % intervals." in page.text
+    assert "One seed" not in page.text
+    assert "Each case's Dice, precision and recall, by method" in page.text
+
+
+def test_a_report_waits_for_the_table(cohort: Path, tmp_path: Path) -> None:
+    """Of one fold there are no results, and no page that is empty."""
+    fold = ("--methods", "staple", "--only-folds", "1")
+    words = command(cohort, tmp_path / "r", *fold, "--report", "r.html")
+    done = run_here(tmp_path, *words[3:])
+    assert done.returncode == 0, done.stderr
+    assert "the report waits for the table" in " ".join(done.stdout.split())
+    assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("command", ["experiment", "table", "cohort fuse"])
+def test_help_promises_no_slices(command: str, tmp_path: Path) -> None:
+    """Pages of many cases have none to scroll through; that of one fusion has."""
+    of_many, of_one = (run_here(tmp_path, *words, "--help").stdout for words in (command.split(), ["fuse"]))
+    assert "page of HTML" in of_many
+    assert "slices" not in of_many
+    assert "slices" in of_one

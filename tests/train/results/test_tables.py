@@ -27,7 +27,7 @@ from fastfuse.train.peers import peers_from
 from fastfuse.train.results.exports import facts_of, latex
 from fastfuse.train.results.printing import print_table
 from fastfuse.train.results.significance import signed_rank
-from fastfuse.train.results.texts import MARK
+from fastfuse.train.results.texts import MARK, doubts_of
 from fastfuse.train.tables import make_tables
 
 from ...command import run_here
@@ -135,7 +135,9 @@ def test_training_that_failed(finished: Path, tmp_path: Path) -> None:
     assert one.cases == 6
     text = (out / "table1.md").read_text()
     assert re.search(rf"\| Soft STAPLE \|.*, n = 6{MARK}", text)
-    assert "With 6 cases, p before the correction is 0.031 at least" in text
+    least = "With 6 cases, p before the correction is 0.031 at least"
+    assert least in text
+    assert [least in line for line in doubts_of(rows)] == [False, True]
 
 
 def test_all_networks_of_a_method_failed(finished: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ...inputs.names import quoted
 from ...report import terminal
 from .. import rings
 from ..flags import flags_called, set_by, values_called, with_flags
-from ..switches import Bids, ChannelAxis, Preset, Report, SelectSegment, Threads, choice
+from ..switches import Bids, ChannelAxis, Preset, ReportOfCases, SelectSegment, Threads, choice
 from ..words.declared import Argument, Context, Option
 from .common import (
     SHARING,
@@ -107,7 +107,7 @@ def fuse(
     ] = MaskName.auto,
     save_label: Annotated[bool, Option("--save-label", help="Also write each case's 0/1 mask.")] = False,
     cut: Annotated[float, Option(help="The mask is probability >= cut.")] = 0.5,
-    report: Report = None,
+    report: ReportOfCases = None,
     bids: Bids = None,
     decisions: Annotated[
         Path | None,

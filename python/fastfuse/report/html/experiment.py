@@ -27,7 +27,7 @@ SHORT = {"dice": "Dice", "precision": "Pre", "recall": "Rec"}
 DIGITS = {"assd_mm": 2, "brier": 3, "ece": 3}  # behind the point; others have one
 FIGURES = {
     "training": "Training: the loss of each network, epoch by epoch",
-    "cases": "Each case's Dice, by method",
+    "cases": "Each case's Dice, precision and recall, by method",
     "differences": "Differences to STAPLE, case by case",
     "reliability": "Reliability of the networks' probabilities",
     "experts": "A typical case: the experts' outlines",
@@ -36,7 +36,7 @@ FIGURES = {
 
 
 def experiment_page(facts: Facts, figures: Mapping[str, bytes], version: str, source: str) -> bytes:
-    """Return the page of an experiment; ``facts`` are its tables as JSON has them, ``figures`` its PNGs by name."""
+    """Return the page of an experiment; ``facts`` are its tables as JSON has them, with ``doubts`` of its differences, ``figures`` its PNGs by name."""
     titles = list(dict.fromkeys(line["title"] for line in facts["table"]))
     networks = max((line["networks"] for line in facts["table"]), default=0)
     return Content(
@@ -91,7 +91,13 @@ def _called(measure: str) -> str:
 
 def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
     """Return Table 1, with the paper's values below, and its percents as a chart."""
-    keys = list(dict.fromkeys((line["measure"], line["against"], line["unit"]) for line in facts["table"]))
+    keys = list(
+        dict.fromkeys(
+            (line["measure"], line["against"], line["unit"])
+            for line in facts["table"]
+            if line["measure"] in SHORT  # the others are means over cases alone
+        )
+    )
     lines = {(line["title"], line["measure"], line["against"]): line for line in facts["table"]}
     rows: list[list[tables.Cell]] = []
     for title in titles:
@@ -100,21 +106,30 @@ def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
             line = lines[(title, measure, against)]
             mark = "*" if line["marked"] else ""
             published = f"paper {line['paper']:.1f}" if line["paper"] is not None else ""
-            row.append((_value(line["pooled"], measure) + mark, published))
+            spread = "" if line["pooled_sd"] is None else f" ± {_value(line['pooled_sd'], measure)}"
+            row.append((_value(line["pooled"], measure) + spread + mark, published))
         rows.append(row)
     columns = [("method", tables.WRAP)]
     columns += [
         (f"{_called(measure)} against {against} ({unit})", tables.NUMBER) for measure, against, unit in keys
     ]
-    caption = "Pooled over the voxels of a fold's cases, then the mean over folds and seeds. *: folds are missing, or a network failed."
+    over = (
+        f"folds, then over {seeds} seeds, ± their standard deviation"
+        if (seeds := _seeds(facts)) > 1
+        else "folds"
+    )
+    caption = f"Pooled over the voxels of a fold's cases, then the mean over {over}. *: folds are missing, or a network failed."
     shown = tables.table(caption, columns, rows)
-    dice = [key for key in keys if key[2] == "%" and key[0] in SHORT]
-    values = [[_share(lines[(title, *key[:2])]["pooled"]) for key in dice] for title in titles]
-    heads = [f"{SHORT[measure]} {against[0].upper()}" for measure, against, _ in dice]
+    values = [[_share(lines[(title, *key[:2])]["pooled"]) for key in keys] for title in titles]
+    heads = [f"{SHORT[measure]} {against[0].upper()}" for measure, against, _ in keys]
     text = (
         "Dice, precision and recall against experts (E) and against STAPLE's mask (S); the bluer, the higher."
     )
     return section("scores", "Scores", [shown], heat_chart(values, titles, heads, "Scores", text))
+
+
+def _seeds(facts: Facts) -> int:
+    return max((line["seeds"] for line in facts["table"]), default=0)
 
 
 def _share(percent: float | None) -> float | None:
@@ -139,7 +154,8 @@ def _cases(facts: Facts) -> tables.Table:
         ("95 %", tables.NUMBER),
     ]
     columns += [("unit", tables.TEXT), ("cases", tables.NUMBER)]
-    return tables.table("Means over cases and seeds, with 95 % intervals.", columns, rows)
+    over = "cases and seeds" if _seeds(facts) > 1 else "cases"
+    return tables.table(f"Means over {over}, with 95 % intervals.", columns, rows)
 
 
 def _differences(facts: Facts) -> list[dict[str, Any]]:
@@ -162,7 +178,9 @@ def _differences(facts: Facts) -> list[dict[str, Any]]:
         ("95 %", tables.NUMBER),
     ]
     columns += [("unit", tables.TEXT), ("p", tables.NUMBER), ("p, Holm", tables.NUMBER)]
-    caption = "Paired differences to STAPLE over cases; p by Wilcoxon's test, corrected by Holm in each family of measures."
+    over = "cases and seeds" if _seeds(facts) > 1 else "cases"
+    caption = f"Paired differences to STAPLE over {over}; p by Wilcoxon's test, corrected by Holm in each family of measures."
+    caption = " ".join([caption, *facts["doubts"]])
     return [section("differences", "Differences to STAPLE", [tables.table(caption, columns, rows)])]
 
 

@@ -19,13 +19,22 @@ HALVES = tuple([key for key in TABLE_1 if key[0] == experts] for experts in AGAI
 
 
 def print_table(
-    rows: Sequence[Row], out: Path, notes: Sequence[str] = (), report: Path | None = None
+    rows: Sequence[Row],
+    out: Path,
+    notes: Sequence[str] = (),
+    report: Path | None = None,
+    *,
+    waits: bool = False,
 ) -> None:
-    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, the results' folder and report."""
+    """Print Table 1, our values above the paper's, differences to STAPLE, what failed, ``notes``, the results' folder and report.
+
+    ``waits``: a report was asked for, and there are no results yet.
+    """
     console = output()
     page = "" if report is None else f", and {printable(report)}"
     if not rows:
-        print_below(console, [f"wrote what is ready below {printable(out)}{page}"])
+        later = "; the report waits for the table" if waits else ""
+        print_below(console, [f"wrote what is ready below {printable(out)}{later}"])
         return
     _print_first_that_fits(
         lambda keys: _values(rows, keys, n=True), lambda keys: _values(rows, keys, n=False)

@@ -117,8 +117,7 @@ def _differences(rows: Sequence[Row], seeds: int, draws: str) -> str:
         parts += [f"{family[0].upper()}{family[1:]}. {about}{_least(members, tests)}"]
         parts += [markdown_of(["", *map(heading, keys)], lines).strip()]
     if seeds == 1:
-        shared = any(row.cases > row.networks for row in rows)  # of a fold with several test cases
-        parts.insert(1, ONE_SEED.format(shared=SHARED * shared))
+        parts.insert(1, _one_seed(rows))
     return "\n\n".join(parts)
 
 
@@ -147,6 +146,19 @@ def least_of(rows: Sequence[Row]) -> str:
     """Return a warning where no difference in Table 1's measures could be significant."""
     members = [one for row in rows for one in row.differences if (one.experts, one.measure) in TABLE_1]
     return _least(members, sum(not math.isnan(one.p) for one in members)) if members else ""
+
+
+def _one_seed(rows: Sequence[Row]) -> str:
+    shared = any(row.cases > row.networks for row in rows)  # of a fold with several test cases
+    return ONE_SEED.format(shared=SHARED * shared)
+
+
+def doubts_of(rows: Sequence[Row]) -> list[str]:
+    """Return what intervals and p of the differences do not tell, a text each."""
+    if not any(row.differences for row in rows):
+        return []
+    alone = [_one_seed(rows)] if max(row.seeds for row in rows) == 1 else []
+    return [*alone, *(line.strip() for line in (least_of(rows),) if line)]
 
 
 def _least(members: Sequence[Difference], tests: int) -> str:
