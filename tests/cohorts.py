@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import nibabel as nib
 import numpy as np
@@ -54,7 +55,7 @@ def save_masks(folder: Path, raters: int, suffix: str = ".nii.gz") -> None:
 def current_case(root: Path, center: str, patient: str, *, split: str = "Training", raters: int = 3) -> Path:
     """Write one case as today's download lays it out; return its folder."""
     folder = root / split / center / patient
-    save_images(folder / "Preprocessed_Data", seed=raters)
+    save_images(folder / "Preprocessed_Data", seed=crc32(f"{split} {patient}".encode()))
     save(folder / "Raw_Data" / "FLAIR.nii.gz", np.zeros((3, 3, 3), np.int16))
     save_masks(folder / "Masks", raters)
     save(folder / "Masks" / "Brain_Mask.nii.gz", brain())

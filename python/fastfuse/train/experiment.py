@@ -230,7 +230,7 @@ def _open(
     ]
     problems = []
     if not all(there):
-        problems = check_first(list(first.cases.values()), hashes, first.options, first.narrator, force=force)
+        problems = check_first(list(first.cases.values()), first.options, first.narrator, force=force)
     place = place_of(workers, first.options.training.precision, jobs.count, jobs.threads)
     for run, identity, is_there in zip(runs, identities, there, strict=True):
         if is_there:

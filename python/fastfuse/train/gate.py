@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ..cohort.layout import MODALITIES
 from ..cohort.msseg import Case
 from ..errors import CohortError, FastfuseError
 from ..report.numbers import plural
@@ -20,7 +19,6 @@ from .targets.prepare import check_images
 
 def check_first(
     cases: Sequence[Case],
-    hashes: Mapping[str, Mapping[str, str]],
     options: ExperimentOptions,
     narrator: Narrator,
     *,
@@ -35,7 +33,7 @@ def check_first(
         voxels are of several sizes, which options mend.
     """
     checked = examine_cases(cases, fix_flips=options.fix_flips, say=narrator.say)
-    problems = [*(problem for case in checked for problem in case.problems), *twins(hashes)]
+    problems = [problem for case in checked for problem in case.problems]
     grids = {case.case.name: case.grid for case in checked if case.grid is not None}
     mixed = None if options.grid.used else mixed_grids(grids)
     if mixed is not None:
@@ -83,18 +81,3 @@ def _remedies(mixed: Problem | None, others: int, unusable: Sequence[str], *, fo
     which = "the other problem" if others == 1 else f"the other {others} problems"
     rest = f"--force goes on with {which}" if force and not unusable else f"{which}: {correct}"
     return f"{size}; {rest}"
-
-
-def twins(hashes: Mapping[str, Mapping[str, str]]) -> list[Problem]:
-    """Return a problem for each case with an image of an earlier one: one would be tested on what was learnt."""
-    owners: dict[str, str] = {}
-    found = []
-    for name, files in hashes.items():
-        for role in MODALITIES:
-            owner = owners.setdefault(files.get(role, f"{name} {role}"), name)
-            if owner != name:
-                what = f"is the same file as an image of {owner}"
-                found.append(
-                    Problem(name, role, what, "take one of the two out: the other would be tested on it")
-                )
-    return found

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -17,6 +19,7 @@ pytest.importorskip("matplotlib")
 
 from fastfuse import FastfuseError
 from fastfuse.train import experiment, place
+from fastfuse.train.cohort.check import check_cohort
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.place import code_hash, model_hash
 from fastfuse.train.provenance import notes_of, resume_run
@@ -180,5 +183,32 @@ def test_one_image_in_two_cases(cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
     one, other = (next((tmp_path / "c").rglob(f"{name}/*/FLAIR*")) for name in ("Patient_02", "Patient_05"))
     shutil.copy(one, other)
-    with pytest.raises(FastfuseError, match=r"Patient_05 FLAIR: is the same file as an image of Patient_02"):
+    with pytest.raises(
+        FastfuseError, match=r"Patient_05 FLAIR: holds the same voxels as an image of Patient_02"
+    ):
+        run_experiment(tmp_path / "c", tmp_path / "r", small())
+
+
+def test_one_patient_in_two_cases(cohort: Path, tmp_path: Path) -> None:
+    """Though each file is stored otherwise, in another type and other axes: the check tells it, too."""
+    shutil.copytree(cohort / "Training", tmp_path / "c" / "Training")
+    assert check_cohort(tmp_path / "c") == []
+    one, other = (next((tmp_path / "c").rglob(name)) for name in ("Patient_02", "Patient_05"))
+    shutil.rmtree(other)
+    shutil.copytree(one, other)
+    for path in other.rglob("*.nii.gz"):
+        image = nib.load(path)
+        turn = nib.orientations.ornt_transform(
+            nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(("P", "S", "L"))
+        )
+        turned = image.as_reoriented(turn)
+        nib.save(nib.Nifti1Image(turned.get_fdata().astype(np.float32), turned.affine), path)
+    problems = check_cohort(tmp_path / "c")
+    assert {(problem.case, problem.what) for problem in problems} == {
+        ("Patient_05", "holds the same voxels as an image of Patient_02")
+    }
+    assert [problem.file for problem in problems] == ["DP", "FLAIR", "GADO", "T1", "T2"]
+    with pytest.raises(
+        FastfuseError, match=r"the cohort has 5 problems \(Patient_05 DP and 4 other files: holds"
+    ):
         run_experiment(tmp_path / "c", tmp_path / "r", small())

@@ -11,7 +11,7 @@ from ...cohort.msseg import Case, find_cases
 from ...images.paths import shown
 from ...inputs.checks import check_flag
 from ...inputs.grids import Grid
-from .content import Voxels, content_problems
+from .content import Voxels, content_problems, digests_of
 from .problem import Problem
 from .voxel_sizes import notes_on_sizes
 
@@ -29,6 +29,8 @@ class CheckedCase:
         Volumes of the readable masks.
     problems, notes : list of Problem
         What must be corrected, and what need not be.
+    digests : dict of str to str
+        Of the images' voxels, by modality.
     """
 
     case: Case
@@ -36,6 +38,7 @@ class CheckedCase:
     volumes_ml: list[float] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def check_cohort(root: Path | str, *, split: str = "Training", fix_flips: bool = False) -> list[Problem]:
@@ -57,7 +60,7 @@ def examine_cohort(
     """Read every file of a cohort, and list each case's problems.
 
     Problems are missing and surplus files, gaps in the raters' numbers, files that cannot be read completely or are
-    not on FLAIR's grid, NaN, infinite and constant images, those of two values, files of equal content, and masks that are not binary, are empty, lie outside
+    not on FLAIR's grid, NaN, infinite and constant images, those of two values, files of equal content, images of another case, and masks that are not binary, are empty, lie outside
     the brain, or far from all other raters' masks.
 
     Parameters
@@ -91,6 +94,8 @@ def examine_cases(
     for number, case in enumerate(cases, start=1):
         say(f"checking {case.name} ({number} of {len(cases)})")
         checked.append(_examine(case, usual, fix_flips=fix_flips))
+    for one, problem in twins(checked):
+        one.problems.append(problem)
     notes = notes_on_sizes({one.case.name: one.grid for one in checked if one.grid is not None})
     return [
         replace(one, notes=[*one.notes, notes[one.case.name]]) if one.case.name in notes else one
@@ -109,7 +114,20 @@ def _examine(case: Case, usual: int, *, fix_flips: bool) -> CheckedCase:
         voxels.volumes_ml,
         [*_file_problems(case, usual), *voxels.problems, *content_problems(voxels)],
         notes,
+        digests_of(voxels),
     )
+
+
+def twins(checked: Sequence[CheckedCase]) -> Iterator[tuple[CheckedCase, Problem]]:
+    """Yield a problem for each image of an earlier case: one would be tested on what was learnt from the other."""
+    owners: dict[str, str] = {}
+    for one in checked:
+        for modality, digest in one.digests.items():
+            owner = owners.setdefault(digest, one.case.name)
+            if owner != one.case.name:
+                what = f"holds the same voxels as an image of {owner}"
+                remedy = "take one of the two out: the other would be tested on it"
+                yield one, Problem(one.case.name, modality, what, remedy)
 
 
 def _file_problems(case: Case, usual: int) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...cohort.msseg import Case
 from ...errors import GridError, ImageError
-from ...images.image import Image, votes_of
+from ...images.image import Image, ras_axes, votes_of
 from ...images.paths import shown
 from ...images.reading import read
 from ...inputs.grids import check_same_grid
@@ -24,6 +25,7 @@ from .problem import Problem
 
 MOST_NAMED = 5  # values of a mask that a message lists
 SAMPLE = 1 << 12  # voxels that are looked at first
+ALL = 1 << 20  # voxels that are all looked at; of larger images every second along each axis
 ALONE = 0.25  # least share of a mask that other raters mark too; a mirrored mask shares less
 
 
@@ -87,6 +89,25 @@ class Voxels:
         if self.flair is None:
             return []
         return [int(mask.sum()) * self.flair.voxel_ml for mask in self.masks.values()]
+
+
+def digests_of(voxels: Voxels) -> dict[str, str]:
+    """Return a digest of each readable image's voxels in the order R, A, S, by modality; none of one that is constant.
+
+    However a file is named, compressed or stored, the same voxels have the same digest.
+    """
+    digests = {}
+    for modality, path in voxels.case.images.items():
+        image = voxels.images.get(path.name)
+        if image is None or image.min() == image.max():
+            continue
+        if voxels.flair is not None:
+            axes, backwards = ras_axes(voxels.flair.affine)
+            image = np.flip(image.transpose(axes), backwards)
+        step = 1 if image.size <= ALL else 2  # an eighth tells two images apart
+        held = np.ascontiguousarray(image[::step, ::step, ::step], np.float32)
+        digests[modality] = hashlib.blake2b(repr(image.shape).encode() + held.tobytes()).hexdigest()
+    return digests
 
 
 def content_problems(voxels: Voxels) -> Iterator[Problem]:
