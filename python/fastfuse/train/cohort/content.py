@@ -25,7 +25,7 @@ from .problem import Problem
 
 MOST_NAMED = 5  # values of a mask that a message lists
 SAMPLE = 1 << 12  # voxels that are looked at first
-ALL = 1 << 20  # voxels that are all looked at; of larger images every second along each axis
+ALL = 1 << 16  # voxels that are all looked at; of larger images every second along each axis
 ALONE = 0.25  # least share of a mask that other raters mark too; a mirrored mask shares less
 
 
@@ -99,13 +99,15 @@ def digests_of(voxels: Voxels) -> dict[str, str]:
     digests = {}
     for modality, path in voxels.case.images.items():
         image = voxels.images.get(path.name)
-        if image is None or image.min() == image.max():
+        if image is None:
             continue
         if voxels.flair is not None:
             axes, backwards = ras_axes(voxels.flair.affine)
             image = np.flip(image.transpose(axes), backwards)
         step = 1 if image.size <= ALL else 2  # an eighth tells two images apart
         held = np.ascontiguousarray(image[::step, ::step, ::step], np.float32)
+        if held.min() == held.max():
+            continue
         digests[modality] = hashlib.blake2b(repr(image.shape).encode() + held.tobytes()).hexdigest()
     return digests
 
