@@ -97,6 +97,23 @@ def test_a_report_waits_for_the_table(cohort: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_note_stands_once(finished: Path, tmp_path: Path) -> None:
+    """What a run was begun with is a warning of the page, and not in its captions, too."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    record["problems"] = [
+        {"case": "Patient_01", "file": "T1", "what": "is 7 everywhere", "remedy": "copy it"}
+    ]
+    (run / "run.json").write_text(json.dumps(record))
+    with mock.patch(DRAWING):
+        done = run_here(tmp_path, "table", "run", "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.text.count("Begun with --force") == 1
+    assert ". Predictions are cut at" in page.text
+    assert "; Predictions" not in page.text
+
+
 @pytest.mark.parametrize("command", ["experiment", "table", "cohort fuse"])
 def test_help_promises_no_slices(command: str, tmp_path: Path) -> None:
     """Pages of many cases have none to scroll through; that of one fusion has."""

@@ -41,7 +41,7 @@ def experiment_page(facts: Facts, figures: Mapping[str, bytes], version: str, so
     networks = max((line["networks"] for line in facts["table"]), default=0)
     return Content(
         heading=f"Networks on {plural(len(titles), 'consensus')}".replace("consensuss", "consensuses"),
-        about=f"{'; '.join(facts['about'])}.",
+        about=" ".join(f"{line}." for line in facts["about"] if f"{line}." not in facts["notes"]),
         version=version,
         source=source,
         remarks=[*facts["failures"], *facts["notes"]],
