@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
@@ -131,6 +132,34 @@ def test_at_the_very_edge_of_a_limit(most: int) -> None:
         code = textwrap.dedent(ONE_MORE.format(most=most))
         done = run([sys.executable, "-W", "ignore", "-c", code], "processes")
         assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+SMALL_STACKS = """
+    import ctypes
+    import numpy as np
+    import fastfuse
+    libc = ctypes.CDLL(None)
+    attributes = ctypes.create_string_buffer(256)
+    assert libc.pthread_getattr_default_np(attributes) == 0
+    assert libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(16 << 10)) == 0
+    assert libc.pthread_setattr_default_np(attributes) == 0
+    votes = np.random.default_rng(0).random((9, 90, 80, 60), dtype="f4")
+    for options in ({}, {"mrf": 0.3, "spacing_mm": (1, 1, 1)}, {"intervals": "information"}):
+        fastfuse.soft_staple(votes, axis=0, max_iter=2, threads=2, **options)
+    print("done")
+"""
+
+
+@pytest.mark.skipif(
+    _core.threads_by == "OpenMP" or not hasattr(ctypes.CDLL(None), "pthread_setattr_default_np"),
+    reason="needs threads of our own, and glibc, whose default can be changed",
+)
+def test_threads_have_the_stack_that_kernels_need() -> None:
+    """Though the system gives less: musl's threads have 128 KB, a kernel's scratch takes 130."""
+    code = textwrap.dedent(SMALL_STACKS)
+    # Threads of OpenBLAS would leave their larger stacks to ours.
+    done = run([sys.executable, "-W", "ignore", "-c", code], "processes")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_the_shell_says_it_in_a_line(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
+#include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "support/crew.hpp"
 
@@ -51,6 +54,47 @@ int processors() {
     return static_cast<int>(std::thread::hardware_concurrency());
 }
 
+#if defined(__unix__) || defined(__APPLE__)
+// The kernels' scratch takes up to 130 KB. musl gives a thread 128 KB.
+constexpr std::size_t least_stack_bytes = std::size_t{1} << 20;
+
+class RoomyStack {
+  public:
+    RoomyStack() {
+        if (const int error = pthread_attr_init(&attributes_))
+            throw std::system_error(error, std::generic_category());
+        std::size_t bytes = 0;
+        if (pthread_attr_getstacksize(&attributes_, &bytes) == 0 && bytes < least_stack_bytes)
+            pthread_attr_setstacksize(&attributes_, least_stack_bytes);
+        pthread_attr_setdetachstate(&attributes_, PTHREAD_CREATE_DETACHED);
+    }
+    ~RoomyStack() { pthread_attr_destroy(&attributes_); }
+    RoomyStack(const RoomyStack&) = delete;
+    RoomyStack& operator=(const RoomyStack&) = delete;
+    const pthread_attr_t* get() const { return &attributes_; }
+
+  private:
+    pthread_attr_t attributes_;
+};
+
+// Throws std::system_error where the system gives no thread.
+void start_thread(std::function<void()> work) {
+    const RoomyStack stack;
+    auto given = std::make_unique<std::function<void()>>(std::move(work));
+    const auto run = [](void* place) -> void* {
+        const std::unique_ptr<std::function<void()>> own(static_cast<std::function<void()>*>(place));
+        (*own)();
+        return nullptr;
+    };
+    pthread_t thread;
+    if (const int error = pthread_create(&thread, stack.get(), run, given.get()))
+        throw std::system_error(error, std::generic_category());
+    static_cast<void>(given.release()); // the thread's
+}
+#else
+void start_thread(std::function<void()> work) { std::thread(std::move(work)).detach(); }
+#endif
+
 // OMP_NUM_THREADS, as with OpenMP: the first of its numbers; 0 without it.
 int default_threads() {
     const char* number = std::getenv("OMP_NUM_THREADS");
@@ -63,8 +107,8 @@ struct Crew::Own {
     // How long a thread looks for the next work before it lies down: the runs of an iteration follow closely.
     static constexpr std::chrono::microseconds watchful{200};
 
-    std::vector<std::thread> threads; // the crew without the calling thread
-    bool refused = false;             // the system gives no more
+    int threads = 1;      // the crew with the calling thread
+    bool refused = false; // the system gives no more
     std::mutex guard;
     std::condition_variable work_is_there, all_home;
     const Work* work = nullptr;          // null between two runs
@@ -83,15 +127,13 @@ struct Crew::Own {
 };
 
 void Crew::Own::grow(int wanted) {
-    const SignalsBlocked inherited;
+    [[maybe_unused]] const SignalsBlocked inherited; // empty on Windows
     try {
-        while (static_cast<int>(threads.size()) + 1 < wanted) {
-            const int number = static_cast<int>(threads.size()) + 1;
-            threads.emplace_back([this, number] { serve(number); });
-        }
+        for (; threads < wanted; ++threads)
+            start_thread([this, number = threads] { serve(number); });
     } catch (const std::exception&) { // std::system_error, or std::bad_alloc: those that are there will do
         refused = true;
-        note_shortage(wanted, static_cast<int>(threads.size()) + 1);
+        note_shortage(wanted, threads);
     }
 }
 
@@ -150,7 +192,7 @@ std::unique_ptr<Crew::Own> Crew::Own::taken() {
 }
 
 void Crew::Own::run(int wanted, const Work& job) {
-    if (!refused && static_cast<int>(threads.size()) + 1 < wanted) grow(wanted);
+    if (!refused && threads < wanted) grow(wanted);
     {
         const std::lock_guard<std::mutex> hold(guard);
         work = &job;
