@@ -124,7 +124,13 @@ def prior_map(n: int) -> Votes:
 def step(m: int, way: str) -> float:
     """Return nanoseconds a voxel of one E-step, from the slope over iterations."""
     n = 20_000 if way == "characteristic" and m <= 30 else 2000 if m <= 12 or way == "characteristic" else 100
-    options: dict[str, Any] = {"expectation": way, "prior": prior_map(n), "tol": 0, "dtype": "float64"}
+    options: dict[str, Any] = {
+        "expectation": way,
+        "prior": prior_map(n),
+        "tol": 0,
+        "dtype": "float64",
+        "axis": 0,
+    }
     votes = dense_votes(m, n)
     few, many = (timed(votes, max_iter=k, **options)[0] for k in (1, 5))
     return 1e9 * (many - few) / 4 / n
