@@ -115,6 +115,34 @@ def test_what_recommended_sets(
     assert chosen(tmp_path, files, *words) == expected
 
 
+def test_decisions_are_taken_by_what_recommended_sets(tmp_path: Path) -> None:
+    """Three classes, which it sets without an image, take none: the list of its own consensus was refused."""
+    files = raters(tmp_path, DRAWN.masks)
+    assert chosen(tmp_path, files) == THREE
+    assert run_here(tmp_path, "review", "c.nii.gz", "-o", "r.csv", "--everything").returncode == 0
+    text = (tmp_path / "r.csv").read_text()
+    first = text.splitlines()[1]
+    (tmp_path / "r.csv").write_text(text.replace(first, first.replace(",,", ",no,", 1)))
+    assert chosen(tmp_path, files, "--decisions", "r.csv") == BORDER
+    facts = json.loads((tmp_path / "c.json").read_text())
+    assert facts["preset"]["for"] == "7 masks, with decisions"
+    assert [one["decision"] for one in facts["decisions"]["lesions"]] == ["no"]
+    refused = run_here(
+        tmp_path,
+        "fuse",
+        *files,
+        "-o",
+        "d.nii.gz",
+        "--preset",
+        "recommended",
+        "--classes",
+        "3",
+        "--decisions",
+        "r.csv",
+    )
+    assert "--classes is 3: a border is no decision; leave out --classes" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("sides", "margin"),
     [((2.0625, 2.0625, 3), 4.13), ((2.4, 2.4, 5), 4.8), ((1.2, 1.2, 3), 4.0), ((2.1213, 4, 4), 4.25)],

@@ -286,7 +286,7 @@ def test_a_folder_of_label_maps_is_counted_again_without_python(folder: Path) ->
 
 
 NO_LISTS = {"flair.nii.gz": "a NIfTI image", "answers.xlsx": "a spreadsheet", "answers.csv": "a ZIP archive, as a spreadsheet is",
-            "latin.csv": "no text in UTF-8"}  # fmt: skip
+            "latin.csv": "no text in UTF-8; save it so, in a spreadsheet as CSV UTF-8"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NO_LISTS)

@@ -102,6 +102,18 @@ def test_a_log_damages_no_other_file(case: Path, tmp_path: Path) -> None:
     assert (told.returncode, "No such file" in told.stderr) == (2, True)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+def test_a_log_on_a_full_disk_is_bad_input_and_no_fault(case: Path, tmp_path: Path) -> None:
+    import resource
+
+    def full() -> None:  # no file may grow
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    told = ran(case, "agreement", *MASKS, "--log-file", tmp_path / "run.log", preexec_fn=full)
+    assert told.returncode == 2
+    assert "run.log: cannot be written (File too large); choose another name (--log-file)" in told.stderr
+
+
 def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
     told = ran(tmp_path, "doctor", "--json")
     found = json.loads(told.stdout)

@@ -12,6 +12,7 @@ import pytest
 import fastfuse
 from fastfuse import fuse_cohort, fuse_files, pool, tabulate
 from fastfuse.cohort.apply import AskedToApply, applied_cohort
+from fastfuse.cohort.review.make import review_cohort
 from fastfuse.cohort.workers.crew import Crew
 
 from ..border.draws import SPACING, contours
@@ -94,6 +95,24 @@ def test_what_recommended_sets(
     plain = fuse(cohort, tmp_path / "plain", table, **{**given, **expected})
     assert volumes(tmp_path / "out") == volumes(tmp_path / "plain")
     np.testing.assert_array_equal(found.estimate.sensitivity, plain.estimate.sensitivity)
+
+
+@pytest.mark.parametrize("pool", ["raters", "none"])
+def test_decisions_are_taken_by_what_recommended_sets(cohort: Path, tmp_path: Path, pool: str) -> None:
+    given = {"preset": "recommended", "pool": pool}
+    fuse(cohort, tmp_path / "out", "bare.tsv", **given)
+    assert sidecar(tmp_path / "out")["options"]["classes"] == 3
+    first = review_cohort(tmp_path / "out", tmp_path / "r.csv", everything=True).lesions[0]
+    lines = [
+        line.replace(",,", ",no,", 1) if line.startswith(f"{first.case},{first.number},") else line
+        for line in (tmp_path / "r.csv").read_text().splitlines()
+    ]
+    (tmp_path / "r.csv").write_text("\n".join(lines))
+    made = fuse(cohort, tmp_path / "out", "bare.tsv", decisions=tmp_path / "r.csv", **given)
+    assert not made.failed
+    facts = sidecar(tmp_path / "out", first.case)
+    assert facts["method"] == "border-staple"
+    assert [one["lesion"] for one in facts["decisions"]["lesions"]] == [first.number]
 
 
 def test_paper_is_the_default(cohort: Path, tmp_path: Path) -> None:

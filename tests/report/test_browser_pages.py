@@ -104,6 +104,33 @@ def test_room_is_used_and_names_break_at_their_joints(tabs: Tabs, pages: Path, n
                 assert re.search(r"[/_-]$", before), (kind, before)
 
 
+# Of each text of a page, and of its legends: what contrasts by less than 4.5 with what lies below (WCAG 1.4.3).
+PALE = """() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].reduce((sum, one, i) => sum + [0.2126, 0.7152, 0.0722][i]
+    * (one / 255 <= 0.04045 ? one / 255 / 12.92 : ((one / 255 + 0.055) / 1.055) ** 2.4), 0);
+  const below = (one) => {
+    for (; one; one = one.parentElement) {
+      const found = channels(getComputedStyle(one).backgroundColor);
+      if (found.length < 4 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll("main *:not(svg, svg *)")].filter((one) => one.getClientRects().length
+    && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())).filter((one) => {
+    const two = [light(channels(getComputedStyle(one).color)), light(below(one))].sort((a, b) => b - a);
+    return (two[0] + 0.05) / (two[1] + 0.05) < 4.5;
+  }).map((one) => one.outerHTML.slice(0, 80));
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_no_text_is_pale(tabs: Tabs, pages: Path, name: str, theme: str) -> None:
+    for one in tabs.show(pages, f"{name}.html", theme=theme):
+        assert one.page.evaluate(PALE) == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_fingers_find_all_controls(tabs: Tabs, pages: Path, name: str) -> None:
     """44 px where the pointer is coarse; a checkbox itself at least 24, and its label, which is clicked as well, 44."""

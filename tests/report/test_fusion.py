@@ -43,6 +43,11 @@ def test_a_page_holds_all_and_loads_nothing(tmp_path: Path) -> None:
     assert all(one.attributes["alt"] for one in page.all("img"))
 
 
+def terms_of(page: Page) -> set[str]:
+    """Return what the page explains at its end."""
+    return {one.text for one in page.all("dt")}
+
+
 def test_numbers_are_those_of_the_sidecar(tmp_path: Path) -> None:
     page, facts, _ = fused(tmp_path, method="staple", intervals="information")
     rows = [one.text for one in page.all("tr")]
@@ -52,6 +57,8 @@ def test_numbers_are_those_of_the_sidecar(tmp_path: Path) -> None:
             assert f"{rater[rate]:.4f}" in row
         for rate in ("sensitivity_95", "specificity_95"):
             assert "–".join(f"{end:.4f}".removeprefix("0") for end in rater[rate]) in row
+    assert {"Specificity", "Expected volume", "Fit"} <= terms_of(page)
+    assert ("Nats" in terms_of(page)) == ("nats" in "".join(row for row in rows if "a mark below" in row))
     assert f"{facts['foreground']['ml']:.2f} ml" in page.text
     assert f"{facts['n_iter']} iterations" in page.text
     for name, value in facts["options"].items():
@@ -168,6 +175,7 @@ def test_label_maps_have_a_table_for_each_label(tmp_path: Path) -> None:
         for label in rater["labels"]:
             assert [row for row in rows if rater["name"] in row and f"{label['dice']:.4f}" in row]
     assert "Label 1: <i>liver</i>." in page.text
+    assert not {"Specificity", "Expected volume", "Fit", "Nats"} & terms_of(page)
     data = json.loads(page.one("script", id="scan").text)
     assert [one["value"] for one in data["labels"]] == [0, 1, 7]
     assert page.one("script", id="volume-image").text

@@ -89,8 +89,14 @@ def test_one_list_is_ranked_over_all_cases(cohort: Path) -> None:
     assert next(iter(rows[0])) == "case"
     assert list(rows[0])[1:] == list(rows_of_one(cohort))
     assert {row["case"] for row in rows} == {"'=p1", "p2", "p3"}
-    (markup,) = json.loads((cohort / "r.mrk.json").read_text())["markups"]
-    assert len({point["id"] for point in markup["controlPoints"]}) == 9
+    markups = json.loads((cohort / "r.mrk.json").read_text())["markups"]
+    assert len({point["id"] for markup in markups for point in markup["controlPoints"]}) == 9
+    for markup in markups:  # a list of points for each case: they lie in different images
+        case = markup["name"].removeprefix("review of out: ")
+        numbers = [f"{case}: {one.number}" for one in found.lesions if one.case == case]
+        assert [point["id"] for point in markup["controlPoints"]] == numbers
+        assert not markup["display"]["visibility"]
+    assert {markup["name"][-2:] for markup in markups} == {"p1", "p2", "p3"}
     for one in found.lesions:  # the lines of each case are those that it has by itself
         if one.case == "p2":
             image = cohort / "out" / "cases" / "p2" / "consensus.nii.gz"
@@ -275,6 +281,21 @@ def test_bad_lists_are_refused_or_cost_their_case(cohort: Path) -> None:
             replicates=5,
             decisions=cohort / "r.csv",
         )
+
+
+def test_a_case_is_one_however_its_accents_are_written(tmp_path: Path) -> None:
+    for case in ("Fall M\u00fcller", "p2"):
+        for name, mask in zip(NAMES, masks_of(3), strict=True):
+            path = tmp_path / "in" / case / "masks" / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(mask, AFFINE), path)
+    fused(tmp_path)
+    review_cohort(tmp_path / "out", tmp_path / "r.csv")
+    text = (tmp_path / "r.csv").read_text(encoding="utf-8-sig").replace("\u00fc", "u\u0308")
+    (tmp_path / "r.csv").write_text(text.replace(",2,,", ",2,no,"), encoding="utf-8")
+    made = fused(tmp_path, decisions=tmp_path / "r.csv")
+    assert set(made.facts["decisions"]["cases"]) == {"Fall M\u00fcller", "p2"}
+    assert [one["lesion"] for one in made.facts["decisions"]["lesions"]["Fall M\u00fcller"]] == [2]
 
 
 def test_the_command(cohort: Path) -> None:

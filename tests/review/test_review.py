@@ -197,6 +197,36 @@ def test_spreadsheets_may_save_it_their_way(case: Path) -> None:
     assert w.max() > 0.9
 
 
+def test_lines_may_end_as_on_an_old_mac(case: Path) -> None:
+    review_files(case / "consensus.nii.gz", case / "r.csv")
+    decide(case / "r.csv", {"2": "no"})
+    (case / "r.csv").write_bytes((case / "r.csv").read_bytes().replace(b"\r\n", b"\r"))
+    fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+    decided = json.loads((case / "reviewed.json").read_text())["decisions"]["lesions"]
+    assert [(one["lesion"], one["decision"]) for one in decided] == [(2, "no")]
+
+
+def test_excel_reads_accented_names_and_is_told_how_to_write_them(case: Path) -> None:
+    review_files(case / "consensus.nii.gz", case / "plain.csv")
+    assert (case / "plain.csv").read_bytes().isascii()
+    fused(case, "u.nii.gz", names=["Zoë", "Bert", "Carla", "Dora"])
+    review_files(case / "u.nii.gz", case / "r.csv")
+    content = (case / "r.csv").read_bytes()
+    assert content.startswith("\ufefflesion,".encode())
+    fused(case, "same.nii.gz", decisions=case / "r.csv")
+    for encoding in ("cp1252", "utf-16"):
+        (case / "r.csv").write_bytes(content.decode("utf-8-sig").encode(encoding))
+        with pytest.raises(FastfuseError, match="in a spreadsheet as CSV UTF-8"):
+            fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+
+
+def test_two_answers_to_one_lesion_are_told(case: Path) -> None:
+    votes = review_files(case / "consensus.nii.gz", case / "r.csv").votes
+    (case / "r.csv").write_text(f"lesion,decision,votes\n2,yes,{votes}\n3,,{votes}\n2,no,{votes}\n")
+    with pytest.raises(FastfuseError, match=r"line 4: lesion 2 .* line 2 decides 'yes', this one 'no'"):
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv")
+
+
 def test_an_empty_list_is_said(case: Path) -> None:
     review_files(case / "consensus.nii.gz", case / "r.csv")
     with pytest.warns(fastfuse.FusionWarning, match="holds no decision"):
@@ -277,6 +307,15 @@ def test_the_command_prints_the_list_and_json(case: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert "3 of 4" in made.stdout
     assert "4 lesions, 3 listed" in made.stdout
+    fused(case, "c.nii.gz", names=[f"rater {i}" for i in "ABCD"])
+    wide, narrow = (
+        ran(case, "review", "c.nii.gz", "-o", "c.csv", "--overwrite", columns=columns).stdout
+        for columns in (120, 60)
+    )
+    assert "A, B, C" in wide
+    assert "All names begin with rater." in wide
+    assert "A, B, C" not in narrow
+    assert "All names" not in narrow
     again = ran(case, "review", "consensus.nii.gz", "-o", "r.csv")
     assert again.returncode == 2
     assert "r.csv" in again.stderr

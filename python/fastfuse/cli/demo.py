@@ -91,7 +91,7 @@ def _check_folder(folder: Path) -> None:
         raise FastfuseError(f"{shown(there)} is a file: name a folder for what the demo writes")
     if not os.access(there, os.W_OK):
         raise FastfuseError(
-            f"{shown(there)}: permission to write there is denied: name another folder for what the demo writes"
+            f"{shown(there)}: nothing can be written there: name another folder for what the demo writes"
         )
 
 

@@ -21,10 +21,10 @@ def kept_preset(preset: Preset | None, names: Sequence[str]) -> dict[str, Any] |
     return {"name": preset.name, "given": sorted(preset.given & {"method", *names})}
 
 
-def settled(settings: Settings, cases: Sequence[CohortCase]) -> Settings:
+def settled(settings: Settings, cases: Sequence[CohortCase], decisions: Path | None = None) -> Settings:
     """Return the settings with the method and the options that a preset sets for cases that share rates.
 
-    It looks at one case: of those that most raters read the first that can be read. An image counts if every case has one.
+    ``decisions``: the list of a review, if there is one; the method is then one that takes them. It looks at one case: of those that most raters read the first that can be read. An image counts if every case has one.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def settled(settings: Settings, cases: Sequence[CohortCase]) -> Settings:
     for case in sorted(cases, key=lambda case: (-len(case.raters), case.name)):
         looked = replace(case, image=None) if without else case
         try:
-            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"))
+            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"), decisions)
         except FastfuseError as error:
             refused.append(f"{case.name}: {error}")
             continue

@@ -203,10 +203,12 @@ class Settings:
         way = way_of(job, self.method_row, self.fusion_options, self.soften, self.dilation)
         return job, replace(way, preset=self.preset)
 
-    def preset_job(self, preset: Preset, case: CohortCase, consensus: Path) -> tuple[Job, Way, Inputs]:
+    def preset_job(
+        self, preset: Preset, case: CohortCase, consensus: Path, decisions: Path | None = None
+    ) -> tuple[Job, Way, Inputs]:
         """Return the files of a fusion of one case as :meth:`mask_job`, the way that a preset chooses for it, and what it read."""
         row = None if self.method is None else self.method_row
-        job = self.job_of(case, consensus)
+        job = replace(self.job_of(case, consensus), decisions=decisions)
         return way_by(preset, job, row, self.fusion_options, self.soften, self.dilation, lambda _: None)
 
     def job_of(self, case: CohortCase, consensus: Path) -> Job:

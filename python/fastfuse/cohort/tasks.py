@@ -265,7 +265,7 @@ def _make_folder_of(consensus: Path) -> None:
 def _write_masks(task: Task) -> list[str]:
     settings = task.settings
     if preset := settings.asked_preset:  # of cases by themselves, which each choose
-        job, way, inputs = settings.preset_job(preset, task.case, task.consensus)
+        job, way, inputs = settings.preset_job(preset, task.case, task.consensus, task.decisions)
         job = _decided(job, task)
         return _write_alone(job, made_of(job, way, _silent, inputs, alone=True))
     job, way = settings.mask_job(task.case, task.consensus)

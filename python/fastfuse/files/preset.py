@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from ..errors import GridError, said
+from ..fusion.backends.decisions import check_decisions
 from ..fusion.backends.devices import place_of
 from ..fusion.option_checks import FEWEST_OF_CLASSES, OF_TWO_CLASSES
 from ..fusion.options import BY_NAME, Options
@@ -33,8 +34,8 @@ A_MAP = 0.5  # stands for a map of priors, which goes where a number does
 OF_THE_PAPER = ("m_step", "prior", "init", "roi")
 ENTRY = """preset : {"recommended", "paper"}, optional
     What sets the method and the options that are not given. "recommended" is what to start from: of masks
-    "border-staple" with an image, "staple" with ``classes=3`` without one (of three raters "majority"); of
-    softened masks "soft-staple"; all within 4 mm of what anybody marks, or two of the voxel's shortest edges where these are longer. Of networks' probabilities and of two raters
+    "border-staple" with an image, "staple" with ``classes=3`` without one (of three raters "majority"; with ``decisions``,
+    which three classes take none of, "border-staple"); of softened masks "soft-staple"; all within 4 mm of what anybody marks, or two of the voxel's shortest edges where these are longer. Of networks' probabilities and of two raters
     "majority". "paper": the defaults, which are the paper's. The sidecar says what was set, and for what votes. Not for
     ``labels``."""
 
@@ -99,9 +100,9 @@ def check_preset(preset: Any, labels: object) -> Preset | None:
 
 
 def chosen_by(
-    preset: Preset, method: Method | None, options: Options, inputs: Inputs, *, soften: bool
+    preset: Preset, method: Method | None, options: Options, inputs: Inputs, *, soften: bool, decided: bool
 ) -> Chosen:
-    """Return what a preset sets for these votes; ``method`` is the caller's.
+    """Return what a preset sets for these votes; ``method`` is the caller's, ``decided``: a reviewer's decisions are given.
 
     Raises
     ------
@@ -112,6 +113,7 @@ def chosen_by(
         return of_paper(preset, method or method_called("soft-staple"), options)
     kind, voters = kind_of(inputs, options), voters_of(inputs)
     what = "softened masks" if soften else _in_words(kind, len(inputs.votes), image=inputs.image is not None)
+    what += ", with decisions" * decided
     offers = (
         [(method, {})]
         if method is not None
@@ -129,6 +131,8 @@ def chosen_by(
         try:
             _check(row, tried)
             _check_given(row, tried, preset.given)
+            if decided:
+                check_decisions(row, tried, ())
         except ValueError as error:
             refused = refused or error
             continue

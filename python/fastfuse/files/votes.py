@@ -156,7 +156,8 @@ def way_by(
     job.check()
     grown = bool(soften and (dilation or {}).get("binarize"))
     inputs = read_for(job, replace(options, binarize=options.binarize or grown), say)
-    chosen = chosen_by(preset, method, options, inputs, soften=soften)
+    decided = job.decisions is not None
+    chosen = chosen_by(preset, method, options, inputs, soften=soften, decided=decided)
     uses = soften or chosen.method.grows or chosen.method.of_levels
     if job.image is not None and not uses and job.report is None:
         inputs.remarks.append(f"{job.titles['image']} is not used: {chosen.method.name} takes none")

@@ -33,8 +33,9 @@ class Names:
         numbers = _consecutive(short) or _from_one(names)
         first = pieces[0]
         dropped = {"begin with": first[:begin], "end in": first[len(first) - end :]}
-        said = " and ".join(f"{where} {''.join(part)}" for where, part in dropped.items() if part)
-        return cls(short, [f"All names {said}."], numbers)
+        spelt = {where: "".join(part).strip() for where, part in dropped.items()}
+        said = " and ".join(f"{where} {part}" for where, part in spelt.items() if part)
+        return cls(short, [f"All names {said}."] if said else [], numbers)
 
     @classmethod
     def numbered(cls, names: Sequence[str]) -> Names:

@@ -19,12 +19,15 @@ def print_review(facts: Mapping[str, Any]) -> None:
     """Print the first lesions, what the numbers are, and what was written."""
     console = output()
     lesions, names = facts["lesions"], Names.told_apart(facts["raters"])
+    named = False
     if lesions:
         tables = [
             _table(lesions, dict(zip(facts["raters"], names.short, strict=True))),
             _table(lesions, None),
         ]
-        first_that_fits(tables, width()).print(console)
+        chosen = first_that_fits(tables, width())
+        named = chosen is tables[0]
+        chosen.print(console)
     more = len(lesions) - PRINTED
     decided = sum(one["decision"] is not None for one in lesions)
     of_labels, of_cases = any("says" in one for one in lesions), any("case" in one for one in lesions)
@@ -36,7 +39,7 @@ def print_review(facts: Mapping[str, Any]) -> None:
     lines = [
         f"{plural(facts['all'], what)}, {len(lesions)} listed{before}{f', {more} more than above' if more > 0 else ''}.",
         f"Change: {change}. Stake: that, times the share of raters who say otherwise.",
-        *names.said,
+        *(names.said if named else []),
         f"Write {answers} into the column decision, and give the list to fastfuse {to} --decisions.",
         f"wrote {', '.join(facts['outputs'])}",
     ]

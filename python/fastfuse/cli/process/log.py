@@ -63,14 +63,14 @@ def _opened(path: Path) -> TextIO:
                     f"{shown(path)}: it is there, and is no log of fastfuse; choose another name (--log-file)"
                 )
         opened = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        if opened.tell() == 0:
+            from importlib.metadata import version
+
+            opened.write(f"{BEGIN}version {version('fastfuse')}\n")
     except OSError as error:
         raise OutputError(
             f"{shown(path)}: cannot be written ({error.strerror}); choose another name (--log-file)"
         ) from None
-    if opened.tell() == 0:
-        from importlib.metadata import version
-
-        opened.write(f"{BEGIN}version {version('fastfuse')}\n")
     return opened
 
 

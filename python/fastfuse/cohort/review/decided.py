@@ -12,7 +12,7 @@ from ...files.review.answers import of_cases
 from ...images.paths import recorded, shown
 from ...images.sidecar import json_of, sidecar_path
 from ...images.written.hashes import hash_of
-from ...inputs.names import enumerated
+from ...inputs.names import composed, enumerated
 from ..cases import CohortCase
 from ..place import Place
 
@@ -43,14 +43,15 @@ class CohortDecisions:
         if path is None:
             return cls()
         rows = of_cases(path)
-        strange = sorted(rows.keys() - {case.name for case in cases})
+        called = {composed(case.name): case.name for case in cases}
+        strange = sorted(rows.keys() - called.keys())
         if strange:
             raise CohortError(
-                f"{shown(path)}: is of the case {enumerated(strange)}, which the cohort does not have: give the list of this cohort "
+                f"{shown(path)}: is of the case{'s' * (len(strange) > 1)} {enumerated(strange)}, which the cohort does not have: give the list of this cohort "
                 "(fastfuse review OUT)"
             )
         decided = {
-            case: [f"{row['lesion']}={row['decision']}" for _, row in lines if row["decision"]]
+            called[case]: [f"{row['lesion']}={row['decision']}" for _, row in lines if row["decision"]]
             for case, lines in rows.items()
         }
         return cls(path, {case: "\n".join(lines) for case, lines in decided.items() if lines})

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import FastfuseError
 from ...images.formats.no_text import why_no_text
 from ...images.paths import shown
-from ...inputs.names import counted, enumerated, quoted
+from ...inputs.names import composed, counted, enumerated, quoted
 from .sheet import CASE, as_written
 
 NEEDED = ("lesion", "decision", "votes")
@@ -64,17 +64,23 @@ def read_decisions(
     FastfuseError
         Naming the file, the line and what to write there.
     """
-    rows = of_cases(path).get(case, []) if case is not None else _of_one_case(path)
+    rows = of_cases(path).get(composed(case), []) if case is not None else _of_one_case(path)
     if case is not None and not rows:
         return None
     found: dict[int, Any] = {}
     places: dict[int, tuple[float, ...]] = {}
     votes: dict[str, int] = {}  # the first line of each
+    first: dict[int, Line] = {}
     for line, row in rows:
         where = f"{shown(path)}, line {line}"
         number = _number_in(row["lesion"], where)
         if number in found:
-            raise FastfuseError(f"{where}: lesion {number} is there twice: leave one of both lines out")
+            before, there = first[number]
+            raise FastfuseError(
+                f"{where}: lesion {number} is there twice: line {before} decides {quoted(there['decision'])}, this one "
+                f"{quoted(row['decision'])}; leave one of both lines out"
+            )
+        first[number] = line, row
         found[number] = _decision_in(as_written(row["decision"]), where, decide)
         place = _place_in(row)
         if place is not None:
@@ -94,7 +100,7 @@ def read_decisions(
 
 
 def of_cases(path: Path) -> dict[str, list[Line]]:
-    """Return the lines of each case of a cohort's list.
+    """Return the lines of each case of a cohort's list, by its name as :func:`composed` spells it.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def of_cases(path: Path) -> dict[str, list[Line]]:
             raise FastfuseError(
                 f"{shown(path)}, line {line}: names no case: take the .csv of fastfuse review"
             )
-        found.setdefault(as_written(row[CASE]), []).append((line, row))
+        found.setdefault(composed(as_written(row[CASE])), []).append((line, row))
     return found
 
 
@@ -135,6 +141,8 @@ def _rows_of(path: Path, needed: tuple[str, ...] = NEEDED) -> list[Line]:
         raise FastfuseError(
             f"{shown(path)}: has more than {MOST_BYTES >> 20} MB, which no list of lesions has"
         )
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # as Excel's "CSV (Macintosh)" ends lines
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     lines = csv.reader(io.StringIO(text), delimiter=delimiter)

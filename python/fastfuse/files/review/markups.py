@@ -15,8 +15,23 @@ SCHEMA = (
 
 
 def markups_bytes(lesions: Sequence[Contested], name: str) -> bytes:
-    """Return a list of points, one a lesion, in the order of the list."""
-    markup = {
+    """Return a list of points, one a lesion, in the order of the list; of several cases one each, not shown.
+
+    Points of one patient must not lie on the image of another.
+    """
+    by_case: dict[str, list[Contested]] = {}
+    for lesion in lesions:
+        by_case.setdefault(lesion.case, []).append(lesion)
+    several = len(by_case) > 1
+    markups = [
+        _markup(f"{name}: {case}" if case else name, of_case, visible=not several)
+        for case, of_case in (by_case or {"": []}).items()
+    ]
+    return json.dumps({"@schema": SCHEMA, "markups": markups}, indent=1).encode() + b"\n"
+
+
+def _markup(name: str, lesions: Sequence[Contested], *, visible: bool) -> dict[str, Any]:
+    return {
         "type": "Fiducial",
         "name": name,
         "coordinateSystem": "LPS",
@@ -24,9 +39,8 @@ def markups_bytes(lesions: Sequence[Contested], name: str) -> bytes:
         "locked": True,
         "fixedNumberOfControlPoints": True,
         "controlPoints": [_point(lesion) for lesion in lesions],
-        "display": {"visibility": True, "pointLabelsVisibility": True, "propertiesLabelVisibility": True},
+        "display": {"visibility": visible, "pointLabelsVisibility": True, "propertiesLabelVisibility": True},
     }
-    return json.dumps({"@schema": SCHEMA, "markups": [markup]}, indent=1).encode() + b"\n"
 
 
 def _point(lesion: Contested) -> dict[str, Any]:

@@ -214,7 +214,8 @@ def sheet_bytes(lesions: Sequence[Contested], votes: Mapping[str, str]) -> bytes
     for one in lesions:
         row = {**_row(one), CASE: _as_text(one.case), "votes": votes[one.case]}
         writer.writerow([row[name] for name in head])
-    return text.getvalue().encode()
+    list_ = text.getvalue()
+    return list_.encode("utf-8" if list_.isascii() else "utf-8-sig")  # by which Excel knows accented letters
 
 
 def _row(one: Contested) -> dict[str, Any]:

@@ -19,10 +19,10 @@ BY_BEGINNING = {
     b"\x1f\x8b": "packed by gzip",
     b"\x89PNG": "a PNG",
     b"%PDF": "a PDF",
-    b"\xff\xfe": "a text in UTF-16",
-    b"\xfe\xff": "a text in UTF-16",
+    b"\xff\xfe": "a text in UTF-16; save it in UTF-8, in a spreadsheet as CSV UTF-8",
+    b"\xfe\xff": "a text in UTF-16; save it in UTF-8, in a spreadsheet as CSV UTF-8",
 }
-NO_TEXT = "no text in UTF-8"
+NO_TEXT = "no text in UTF-8; save it so, in a spreadsheet as CSV UTF-8"
 LONGEST = 8  # bytes
 
 

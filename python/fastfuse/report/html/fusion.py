@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..citing import Cited, as_bibtex, cited_in
+from ..fit import nats_line
 from ..names import numbers_of
 from ..numbers import millilitres, number, plural, significant, small
 from ..words.fit import OF_AXIS, bars_are, model_called
@@ -18,7 +19,7 @@ from .decided import decisions_part
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
-from .terms import BORDER_TERMS, TERMS
+from .terms import BORDER_TERMS, OF_MASKS, TERMS, Terms
 from .view import view_of
 
 Facts = Mapping[str, Any]
@@ -55,9 +56,20 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "works": works,
         "citation": sentence_of(works, facts),
         "bibtex": as_bibtex(works),
-        "terms": (*TERMS, *BORDER_TERMS) if facts.get("anchor") else TERMS,
+        "terms": _terms(facts),
     }
     return page_bytes("fusion.html", context, viewer=bool(view["packed"]))
+
+
+def _terms(facts: Facts) -> Terms:
+    """Return the terms of what the page shows."""
+    absent = {*(OF_MASKS if "labels" in facts else ())}
+    if not (facts.get("fit") and facts["fit"]["models"]):
+        absent.add("Fit")
+    if not any(nats_line(dict(facts))):
+        absent.add("Nats")
+    own = tuple(term for term in TERMS if term[0] not in absent)
+    return (*own, *BORDER_TERMS) if facts.get("anchor") else own
 
 
 def _context(facts: Facts, pictures: Pictures) -> dict[str, Any]:

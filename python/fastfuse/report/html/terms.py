@@ -47,6 +47,8 @@ TERMS: Terms = (
     ("Nats", f"The {NATS}."),
 )
 
+OF_MASKS = ("Specificity", "Expected volume")  # terms that a page of label maps has no number for
+
 BORDER_TERMS: Terms = (
     (
         "Border against the consensus's, sharpness",
