@@ -131,6 +131,41 @@ def test_slips_are_told_when_a_pipeline_is_built(name: str, request: pytest.Fixt
         make(KEYS, label=True, cut=2)
     with pytest.raises(ValueError, match=r"^cut is 0\.3, and label is False"):
         make(KEYS, cut=0.3)
+    for value, said in (({"roi": "dispute"}, "^roi is 'dispute'"), ({"classes": 3}, "soft-staple")):
+        with pytest.raises(ValueError, match=said):
+            make(KEYS, **(value if name == "monai" else {"options": value}))
+    with pytest.raises(TypeError, match="'knows' is no option here"):  # of label maps, which are none here
+        make(KEYS, **({"knows": {0: [1]}} if name == "monai" else {"options": {"knows": {0: [1]}}}))
+
+
+def test_values_of_softening_are_told_when_a_pipeline_is_built(monai: Any) -> None:
+    with pytest.raises(ValueError, match=r"^size is 0\.5"):
+        monai.SoftenRatersd(KEYS, "flair", size=0.5)
+    monai.SoftenRatersd(KEYS, "flair", radius_mm=4.0, threads=1, select_label=1)
+
+
+@pytest.mark.parametrize("name", ["monai", "torchio"])
+def test_the_consensus_takes_no_inputs_place(name: str, request: pytest.FixtureRequest) -> None:
+    adapter, called = request.getfixturevalue(name), name == "monai"
+    make = adapter.FuseRatersd if called else adapter.FuseRaters
+    for output, more in (("b", {}), ("brain", {"mask_key" if called else "mask": "brain"})):
+        with pytest.raises(ValueError, match=f"take the place of '{output}' of"):
+            make(KEYS, **{"output_key" if called else "output": output}, **more)
+    if called:
+        with pytest.raises(ValueError, match="the fusion would take the place of 'c' of output_key"):
+            make(["a", "b"], output_key="c", fusion_key="c")
+
+
+def test_what_a_case_lacks_is_named(monai: Any) -> None:
+    with pytest.raises(KeyError, match="the case has no 'brain'; it has 'a', 'b', 'c'"):
+        monai.FuseRatersd(KEYS, mask_key="brain")(case())
+    with pytest.raises(KeyError, match="the case has no 'flair'"):
+        monai.SoftenRatersd(KEYS, "flair")(case())
+
+
+def test_what_a_subject_lacks_is_named(torchio: Any) -> None:
+    with pytest.raises(KeyError, match="the subject has no 'd', 'brain'; it has 'a', 'b', 'c'"):
+        torchio.FuseRaters([*KEYS, "d"], mask="brain")(subject())
 
 
 def test_torchio_adds_an_image(torchio: Any) -> None:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.methods.by_name import fuse
 from ..fusion.native.outlets import taken_cut
+from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import method_called
 from ..fusion.result import Fusion, check_label_cut
 
 # What a transform gives, or cannot: volumes come from the case, and one mask goes back into it.
-TAKEN = ("raters", "method", "axis", "mask", "image", "present", "out", "labels", "overlap", "executor")
+TAKEN = (
+    "raters",
+    "method",
+    "axis",
+    "mask",
+    "image",
+    "present",
+    "out",
+    "executor",
+    "decisions",
+    *LABEL_OPTIONS,
+)
 
 
 def checked_options(function: Callable[..., Any], options: Mapping[str, Any], taken: Sequence[str]) -> None:
@@ -34,14 +47,43 @@ def checked_options(function: Callable[..., Any], options: Mapping[str, Any], ta
 def check_fusing(
     method: str, options: Mapping[str, Any], cut: Any, ties: Any, *, label: bool, has_image: bool
 ) -> None:
-    """Refuse a method or option that cannot be, before any case is read."""
+    """Refuse a method or option that cannot be, or a value that it does not take, before any case is read."""
     row = method_called(method, images=False)
     if has_image and not row.of_levels:
         raise ValueError(
             f"an image is named, and {row.name} takes none: leave it out, or choose border-staple"
         )
     checked_options(fuse, options, TAKEN)
+    Options(**{name: value for name, value in options.items() if name in BY_NAME}).checked(row).of_method(row)
     check_label_cut(*taken_cut(cut, ties, label=label))
+
+
+def check_output(output: Any, inputs: Mapping[str, Any], what: str = "the consensus") -> None:
+    """Refuse an output that would take the place of an input; ``inputs`` by what asks for them.
+
+    Raises
+    ------
+    ValueError
+        Naming both.
+    """
+    for inputs_of, names in inputs.items():
+        if output in names:
+            raise ValueError(
+                f"{what} would take the place of {output!r} of {inputs_of}: give it another name"
+            )
+
+
+def check_there(names: Iterable[Any], case: Mapping[Any, Any], what: str) -> None:
+    """Refuse a case that lacks what is asked for.
+
+    Raises
+    ------
+    KeyError
+        Naming what it lacks, and what it has.
+    """
+    lacking = [name for name in names if name not in case]
+    if lacking:
+        raise KeyError(f"{what} has no {', '.join(map(repr, lacking))}; it has {', '.join(map(repr, case))}")
 
 
 def fused(raters: Sequence[Any], image: Any, mask: Any, method: Any, options: Mapping[str, Any]) -> Fusion:

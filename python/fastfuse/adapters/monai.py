@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..dilation.conditional import soften
+from ..dilation.options import Dilation
 from ..errors import lacking
 from ..fusion.native.kind import in_memory, kind_of
 from ..fusion.registry import MethodOnVotes
 from ..fusion.result import DiceRule, Ties
-from .common import check_fusing, checked_options, fused
+from .common import check_fusing, check_output, check_there, checked_options, fused
 
 try:
     from monai.transforms.transform import MapTransform
@@ -61,7 +62,8 @@ class FuseRatersd(MapTransform):
     Raises
     ------
     TypeError, ValueError
-        When it is built: for an option or a method that does not exist. When it is called: as :func:`fastfuse.fuse`.
+        When it is built: for an option, a value or a method that does not exist, and for an output that is an input. When it is
+        called: as :func:`fastfuse.fuse`.
 
     Examples
     --------
@@ -91,6 +93,10 @@ class FuseRatersd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)  # type: ignore[arg-type]  # MONAI's own alias is narrower
         check_fusing(method, options, cut, ties, label=label, has_image=image_key is not None)
+        named = {"keys": self.keys, "image_key": (image_key,), "mask_key": (mask_key,)}
+        check_output(output_key, named)
+        if fusion_key is not None:
+            check_output(fusion_key, {**named, "output_key": (output_key,)}, "the fusion")
         self.output_key, self.fusion_key = output_key, fusion_key
         self.method, self.options = method, options
         self.image_key, self.mask_key = image_key, mask_key
@@ -101,6 +107,7 @@ class FuseRatersd(MapTransform):
         case = dict(data)
         there = set(self.key_iterator(case))
         raters = [case[key] if key in there else None for key in self.keys]
+        check_there((key for key in (self.image_key, self.mask_key) if key is not None), case, "the case")
         image, mask = (None if key is None else case[key] for key in (self.image_key, self.mask_key))
         fusion = fused(raters, image, mask, self.method, self.options)
         consensus = fusion.as_input(label=self.label, cut=self.cut, ties=self.ties)
@@ -144,12 +151,15 @@ class SoftenRatersd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)  # type: ignore[arg-type]  # MONAI's own alias is narrower
         checked_options(soften, options, OF_CASE)
+        values = {name: value for name, value in options.items() if name not in ("select_label", "threads")}
+        Dilation.checked(**values, spacing_mm=(1, 1, 1))  # the case's own is not known yet
         self.image_key, self.roi_key, self.options = image_key, roi_key, options
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case with soft votes in the place of masks."""
         case = dict(data)
         keys = list(self.key_iterator(case))
+        check_there((key for key in (self.image_key, self.roi_key) if key is not None), case, "the case")
         image = _volume(case[self.image_key], self.image_key)
         roi = None if self.roi_key is None else _volume(case[self.roi_key], self.roi_key)
         masks = [_volume(case[key], key) for key in keys]

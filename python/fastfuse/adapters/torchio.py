@@ -14,7 +14,7 @@ from ..errors import lacking
 from ..fusion.registry import MethodOnVotes
 from ..fusion.result import DiceRule, Ties
 from ..inputs.checks import check_flag
-from .common import check_fusing, fused
+from .common import check_fusing, check_output, check_there, fused
 
 try:
     from torchio import Subject, Transform
@@ -51,7 +51,8 @@ class FuseRaters(Transform):
     Raises
     ------
     TypeError, ValueError
-        When it is built: for an option or a method that does not exist. When it is called: as :func:`fastfuse.fuse`.
+        When it is built: for an option, a value or a method that does not exist, and for an output that is an input. When it is
+        called: as :func:`fastfuse.fuse`.
     KeyError
         When it is called, for a name that the subject lacks.
 
@@ -81,6 +82,7 @@ class FuseRaters(Transform):
         options = dict(options or {})
         check_fusing(method, options, cut, ties, label=label, has_image=image is not None)
         self.raters, self.output = list(raters), output
+        check_output(output, {"raters": self.raters, "image": (image,), "mask": (mask,)})
         self.method, self.options = method, options
         self.image, self.mask = image, mask
         self.label, self.cut, self.ties = label, cut, ties
@@ -91,7 +93,9 @@ class FuseRaters(Transform):
 
     def apply_transform(self, subject: Subject) -> Subject:
         """Add the consensus to the subject."""
-        raters = [None if self.missing_ok and name not in subject else subject[name] for name in self.raters]
+        beside = [name for name in (self.image, self.mask) if name is not None]
+        check_there([*(() if self.missing_ok else self.raters), *beside], subject, "the subject")
+        raters = [subject.get(name) for name in self.raters]
         image, mask = (None if name is None else subject[name] for name in (self.image, self.mask))
         fusion = fused(raters, image, mask, self.method, self.options)
         consensus = fusion.as_input(label=self.label, cut=self.cut, ties=self.ties)
