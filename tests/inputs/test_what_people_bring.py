@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,43 @@ def test_results_are_no_votes() -> None:
         ):
             with pytest.raises(TypeError, match=remedy):
                 call()
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_other_results_are_no_votes_either() -> None:
+    """Whatever a function returns is named, and not read as an array of objects."""
+    pytest.importorskip("scipy")
+    maps = [np.uint8(MASKS[0]) * 2] * 3
+    holding = {
+        ".label()": fastfuse.staple(maps, labels="all"),
+        ".probability": fastfuse.border_staple(MASKS, roi="all"),
+        ".mask": fastfuse.mean_dice(MASKS),
+        ".votes(labels), or give labels=": fastfuse.soften_labels(maps, RNG.random(SHAPE))[0],
+    }
+    table = fastfuse.tabulate(MASKS)
+    for result, remedy in [(one, f"pass its {what}") for what, one in holding.items()] + [
+        (one, "which holds no votes") for one in (table, fastfuse.estimate(table), fastfuse.agreement(MASKS))
+    ]:
+        with pytest.raises(TypeError, match=rf"^rater 1 is an? {type(result).__name__}.*{re.escape(remedy)}"):
+            fastfuse.staple([MASKS[0], result, MASKS[1]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("kind", ["boolean", "Int8", "Float32"])
+def test_na_of_pandas_is_nan(kind: str) -> None:
+    """NumPy makes objects of a table, and of truth values, in which something is NA."""
+    pandas = pytest.importorskip("pandas")
+    votes = np.array([[1, np.nan, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]])
+    expected = fastfuse.majority_vote(votes, axis=1, missing="nan").probability
+    table = pandas.DataFrame(votes).astype(kind)
+    for given in ({"raters": table, "axis": 1}, {"raters": [table[column] for column in table]}):
+        np.testing.assert_array_equal(
+            fastfuse.majority_vote(**given, missing="nan").probability,
+            expected,  # type: ignore[arg-type]
+        )
+        with pytest.raises(ValueError, match="missing='nan' takes nan for no vote"):
+            fastfuse.majority_vote(**given)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="of type object"):
+        fastfuse.majority_vote(table.astype(object), axis=1, missing="nan")
 
 
 def test_logits_are_named() -> None:

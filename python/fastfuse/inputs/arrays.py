@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 
 from ..errors import reason_of
 from .channels import check_channels
-from .libraries import voxels_of
+from .libraries import Slice, voxels_of
 from .names import quoted
 
 Array = NDArray[Any]
 
 TITLES = {"mask": "the mask", "prior": "the prior map"}  # what messages call them
-RESULTS = {"SoftMask": ".values", "Fusion": ".probability"}  # what holds votes of fastfuse's own results
+RESULTS = {  # what holds votes of fastfuse's own results
+    "SoftMask": ".values",
+    "Fusion": ".probability",
+    "BorderFusion": ".probability",
+    "ClassFusion": ".probability",
+    "LabelFusion": ".label()",
+    "SoftLabels": ".votes(labels), or give labels= to a fusion",
+    "MeanDice": ".mask",
+}
 MARKED = 0.1  # a vote above this marks: the rings of soft masks do, what a network leaves everywhere does not
 MOST_LABELS_NAMED = 10
 
@@ -54,14 +62,14 @@ def _converted(value: Any, name: str) -> Array:
     kind = type(value)
     if kind in (dict, set, frozenset):
         raise TypeError(f"{name} is a {kind.__name__}, not an array: take the array out of it")
-    if kind.__module__.startswith(__name__.partition(".")[0]) and kind.__name__ in RESULTS:
-        raise TypeError(f"{name} is a {kind.__name__}: pass its {RESULTS[kind.__name__]}")
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        _check_no_result(value, name)
     voxels = voxels_of(value, name)
     try:
         if hasattr(voxels, "__dlpack__") and not hasattr(voxels, "__array__"):
             array = np.from_dlpack(voxels)
         else:
-            array = np.asarray(voxels)
+            array = _with_nan(voxels) if _has_na(voxels) else np.asarray(voxels)
     except MemoryError:
         raise
     except Exception as error:
@@ -75,6 +83,36 @@ def _converted(value: Any, name: str) -> Array:
             f"{name} has shape {told}, and NumPy reads shape {array.shape}; convert it to NumPy{by}"
         )
     return array
+
+
+def _has_na(value: Any) -> bool:
+    """Tell a Series or a table of pandas whose numbers may be NA, of which NumPy makes objects."""
+    if not (hasattr(value, "iloc") and hasattr(value, "to_numpy")):
+        return False
+    columns = list(value.dtypes) if hasattr(value, "columns") else [value.dtype]
+    numbers = all(column.kind in "biuf" for column in columns)
+    return (
+        numbers
+        and any(hasattr(column, "na_value") for column in columns)
+        and bool(value.isna().to_numpy().any())
+    )
+
+
+def _with_nan(value: Any) -> Array:
+    """Return such values with nan for NA, as pandas itself does for integers and floats of a Series."""
+    found: Array = value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return found
+
+
+def _check_no_result(value: Any, name: str) -> None:
+    """Refuse fastfuse's own results: those that hold votes by what does, others as none."""
+    kind = type(value).__name__
+    if kind in RESULTS:
+        raise TypeError(f"{name} is a {kind}: pass its {RESULTS[kind]}")
+    if not isinstance(value, Slice) and not hasattr(value, "__array__"):
+        raise TypeError(
+            f"{name} is {'an' if kind[0] in 'AEIOU' else 'a'} {kind}, which holds no votes: give arrays or images"
+        )
 
 
 def as_raters(raters: Sequence[Any], names: Sequence[str] | None = None) -> list[Array]:
