@@ -23,6 +23,13 @@ from pathlib import Path
 fastfuse.staple(masks, prior="estimate", roi="disputed", init=0.9, dtype=np.float64)
 fastfuse.staple(np.stack(masks, axis=-1), axis=-1, prior=0.1, roi=3, spacing_mm=(1, 1, 3))
 fastfuse.staple([[0, 1], None, [True, 1]])
+fastfuse.staple(masks, roi=3, spacing_mm=np.linalg.norm(np.eye(3), axis=0))
+fastfuse.evaluate(masks[0], masks[1], spacing_mm=np.array([1.0, 1.0, 3.0]))
+fastfuse.staple(masks, classes=3).shares.sum()
+table = fastfuse.tabulate(masks)
+fastfuse.estimate(table, "border-staple").anchor
+fastfuse.pool({"a": table, "b": table}, "staple", prior=0.1).of("a").sensitivity
+fastfuse.pool({"a": fastfuse.tabulate(masks, labels="all")}, "staple").confusion.sum()
 fastfuse.staple(masks, performance_prior=(5, 1))
 fastfuse.staple(masks, performance_prior=[5.0, 1])
 fastfuse.staple(masks, performance_prior=((5, 1.5), (9, 1)))

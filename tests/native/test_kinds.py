@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -184,6 +186,33 @@ def test_an_image_that_cannot_be_made_is_named() -> None:
 def test_a_pickled_fusion_keeps_its_kind() -> None:
     fusion = pickle.loads(pickle.dumps(fastfuse.staple([of_nibabel(mask) for mask in MASKS])))
     np.testing.assert_array_equal(fusion.as_input().affine, AFFINE)
+
+
+def test_results_are_taken_apart_as_dataclasses() -> None:
+    """What the core holds is copied too, wherever it lies in a result."""
+    fusion = fastfuse.staple(MASKS)
+    estimate = fastfuse.estimate(fastfuse.tabulate(MASKS), "border-staple")
+    for result in (fusion, estimate, fastfuse.staple([*MASKS, MASKS[0]], classes=3)):
+        parts = dataclasses.asdict(result)  # type: ignore[call-overload]
+        np.testing.assert_array_equal(parts["sensitivity"], result.sensitivity)
+        for twin in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+            assert repr(twin) == repr(result)
+            assert repr(twin.fit) == repr(result.fit)
+    np.testing.assert_array_equal(
+        copy.deepcopy(estimate).apply(MASKS, roi="all").probability,
+        estimate.apply(MASKS, roi="all").probability,
+    )
+
+
+def test_results_tell_their_class_and_no_volume() -> None:
+    assert repr(fastfuse.staple([*MASKS, MASKS[0]], classes=3)).startswith("ClassFusion(staple, 4 raters")
+    assert repr(fastfuse.border_staple(MASKS, roi="all")).startswith("BorderFusion(border-staple, 3 raters")
+    best = fastfuse.mean_dice(MASKS)
+    size = f"shape (6, 7, 8), {best.mask.sum()} voxels"
+    assert (
+        repr(best)
+        == f"MeanDice({size}, mean {best.mean:.4g}, dice {np.array2string(best.dice, precision=4)})"
+    )
 
 
 def test_votes_are_not_kept_in_memory() -> None:

@@ -64,6 +64,24 @@ def test_zarr(tmp_path: Path, version: int) -> None:
     assert_same(fused, expected)
 
 
+@pytest.mark.parametrize("kind", ["zarr", "hdf5"])
+def test_a_consensus_in_a_store_has_a_label(kind: str, tmp_path: Path) -> None:
+    """An array of zarr or h5py compares with nothing."""
+    library = pytest.importorskip("zarr" if kind == "zarr" else "h5py")
+    expected = fastfuse.staple(balls())
+    if kind == "zarr":
+        out = new_zarr(tmp_path)
+    else:
+        out = library.File(tmp_path / "out.h5", "w").create_dataset("out", SHAPE, "f4")
+    fused = fastfuse.staple(balls(), max_memory="10M", out=out)
+    assert fused.probability is out
+    for found, given in ((fused.label(0.4), {"cut": 0.4}), (fused.label("dice"), {"cut": "dice"})):
+        assert type(found) is np.ndarray
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, expected.label(**given))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(fused.as_input(label=True), expected.label())
+
+
 def test_hdf5(tmp_path: Path) -> None:
     stores, expected = hdf5(tmp_path), fastfuse.staple(balls())
     assert_same(fastfuse.staple(stores, max_memory="400K"), expected)
@@ -135,6 +153,13 @@ def test_xarray_keeps_dimensions_and_coordinates() -> None:
         np.testing.assert_array_equal(fused.probability.coords[name], place)
     assert fused.label().dims == ("z", "y", "x")
     assert_same(fused, fastfuse.staple(balls()))
+    for label, name in ((False, "probability"), (True, "label")):
+        given_back = fused.as_input(label=label)
+        assert type(given_back) is type(arrays[0])
+        assert given_back.chunks == arrays[0].chunks  # nothing is computed yet
+        assert given_back.name == name
+        np.testing.assert_array_equal(given_back, fused.label() if label else fused.probability)
+    assert fused.probability.name == "probability"
 
 
 @pytest.fixture(scope="module")

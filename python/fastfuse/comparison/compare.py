@@ -21,7 +21,7 @@ from ..inputs.arrays import as_companion
 from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.foreground import Foreground
 from ..inputs.in_memory import check_in_memory
-from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.kinds import RatersLike, Sides, VoxelsLike
 from ..inputs.names import counted, listed_names
 from .problem import Mask, Problem
 from .scores import Scores, scores_of
@@ -124,7 +124,7 @@ def compare(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: Region = 4.0,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     threads: int = 0,
     select_label: Labels = None,
     binarize: bool = False,

@@ -6,15 +6,13 @@ doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..errors import warn
 from ..inputs.arrays import Array, as_array, as_raters, name_of, named_raters
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import Labels, check_count
 from ..inputs.foreground import Foreground
 from ..inputs.in_memory import check_in_memory
-from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.kinds import RatersLike, Sides, VoxelsLike
 from ..inputs.rounding import without_rounding
 from ..inputs.stacks import listed
 from .doubts import reach_in_memory, remarks_in_memory, rings_in_memory
@@ -34,7 +32,7 @@ def conditional_dilation(
     scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     normalize: bool = True,
     roi: VoxelsLike | None = None,
     binarize: bool = False,
@@ -153,7 +151,7 @@ def soften(
     scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     normalize: bool = True,
     roi: VoxelsLike | None = None,
     binarize: bool = False,

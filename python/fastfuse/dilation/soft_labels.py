@@ -17,7 +17,7 @@ from ..errors import warn
 from ..inputs.arrays import Array, as_raters, name_of, named_raters, transposed, without_frames
 from ..inputs.checks import check_count, whole_number
 from ..inputs.in_memory import check_in_memory
-from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.kinds import RatersLike, Sides, VoxelsLike
 from ..inputs.names import enumerated
 from ..inputs.stacks import listed
 from .doubts import reach_in_memory, remarks_in_memory, rings_in_memory
@@ -81,7 +81,7 @@ def soften_labels(
     scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     normalize: bool = True,
     roi: VoxelsLike | None = None,
     threads: int = 0,

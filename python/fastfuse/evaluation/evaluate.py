@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from ..inputs.arrays import as_array, first_wrong, transposed
 from ..inputs.checks import Labels, Scale
 from ..inputs.foreground import Foreground
 from ..inputs.in_memory import check_in_memory
-from ..inputs.kinds import VoxelsLike
+from ..inputs.kinds import Sides, VoxelsLike
 from .components import as_volume, drop_small
 from .detection import LEAST_MM3, Matched, matched
 from .options import CUT, Match, Options
@@ -40,7 +40,7 @@ def evaluate(
     prediction: VoxelsLike,
     truth: VoxelsLike,
     *,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     cut: float = 0.5,
     least_voxels: int = 0,
     mask: VoxelsLike | None = None,

@@ -16,6 +16,7 @@ from ..inputs.channels import SCALED, check_scaled_classes
 from ..inputs.checks import check_spacings, checked_decisions
 from ..inputs.foreground import within
 from ..inputs.in_memory import check_in_memory, spacing_of
+from ..inputs.kinds import Sides
 from ..inputs.libraries import are_arrays
 from ..inputs.names import counted, enumerated, quoted
 from ..inputs.raters import Raters
@@ -237,9 +238,7 @@ def _chosen(
     return replace(given, arrays=arrays)
 
 
-def spacing_for(
-    options: Options, named: Iterable[tuple[str, Any]], *, in_mm: bool = False
-) -> Sequence[float] | None:
+def spacing_for(options: Options, named: Iterable[tuple[str, Any]], *, in_mm: bool = False) -> Sides | None:
     """Return a voxel's size along the axes: as given, or as in an image's header; None where nothing needs it.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import said, warn
 from ..inputs.checks import Labels, Scale
-from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ..inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ..inputs.names import counted
 from ..inputs.threads import remarks_on_threads
 from .backends import core
@@ -102,7 +102,7 @@ class Estimate:
         axis: int | None = None,
         mask: VoxelsLike | None = None,
         roi: Roi = "all",
-        spacing_mm: Sequence[float] | None = None,
+        spacing_mm: Sides | None = None,
         missing: Missing = "error",
         present: RatersLike | None = None,
         dtype: DTypeOfResult = "float32",
@@ -282,11 +282,6 @@ class Estimate:
             intervals=self.intervals,
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make the estimate anew, for pickle and copy."""
-        parts = {one.name: getattr(self, one.name) for one in fields(self)}
-        return _restored, (type(self), parts | {"_rates": core.parts_of(self._rates)})
-
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         width = max(map(len, self.names[:MOST_SHOWN]))
@@ -332,11 +327,6 @@ def check_count(votes: Votes, names: Sequence[str]) -> None:
             f"there {'is' if len(votes.raters) == 1 else 'are'} {counted(len(votes.raters), 'rater')}, and the estimate is of {len(names)}: give the votes of the "
             "same raters, None for one who did not read this case"
         )
-
-
-def _restored(kind: type[Estimate], parts: dict[str, Any]) -> Estimate:
-    """Return the estimate of which these are the parts."""
-    return kind(**parts | {"_rates": core.rates_from(parts["_rates"])})
 
 
 def check_table(table: VoteTable, method: Method, options: Options) -> None:

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from ..inputs.checks import Labels, Scale, check_one_selection
-from ..inputs.kinds import VoxelsLike
+from ..inputs.kinds import Sides, VoxelsLike
 from .declared import (
     Flag,
     OfForeground,
@@ -154,7 +154,7 @@ class Options(OfMethods, OfForeground):
         on_device=False,
         of_table=False,
     )
-    spacing_mm: Sequence[float] | None = option(
+    spacing_mm: Sides | None = option(
         None,
         as_given,
         "sequence of float, one per axis",

@@ -27,6 +27,7 @@ Ties = Literal["foreground", "background"]
 DiceRule = Literal["dice"]
 AnchorFrom = Literal["votes", "image"]
 PER_RATER = ("sensitivity", "specificity", "ppv", "npv", "dice", "volume", "n_read")
+OF_STORES = vars(object)["__ge__"]  # zarr and h5py compare with nothing
 OF_LEVELS = ("offsets", "sharpness", "false_marks", "finds")
 
 
@@ -127,11 +128,13 @@ class Fusion(Outlets):
         Returns
         -------
         ndarray of uint8, the raters' shape
-            A tensor where ``probability`` is one.
+            A tensor where ``probability`` is one; an array where it is ``out`` in zarr or h5py.
         """
         cut = cut_of(self.probability, check_label_cut(cut, ties))
         above = check_ties(ties) == "background"
         values: Any = self.probability  # an array, or a tensor
+        if type(values).__ge__ is OF_STORES:
+            values = np.asarray(values)
         marked = values > cut if above else values >= cut
         ones: NDArray[np.uint8] = marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
         return ones
@@ -139,7 +142,7 @@ class Fusion(Outlets):
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return (
-            f"Fusion({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {self.probability.shape}, "
+            f"{type(self).__name__}({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {self.probability.shape}, "
             f"prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}, {state})\n"
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
@@ -222,7 +225,7 @@ class BorderFusion(OfLevels, Fusion):
 
     def __repr__(self) -> str:
         return (
-            f"{super().__repr__().replace('Fusion(', 'BorderFusion(', 1)}\n"
+            f"{super().__repr__()}\n"
             f"  offsets - anchor {np.array2string(self.offsets - self.anchor, precision=2)}\n"
             f"  sharpness   {np.array2string(self.sharpness, precision=2)}\n"
             f"  anchor from the {self.anchor_from}"

@@ -12,7 +12,7 @@ from ..errors import said, warn
 from ..inputs.arrays import Array, as_companion, axes_in_memory_order, first_wrong
 from ..inputs.channels import check_scaled_classes
 from ..inputs.checks import check_number, check_spacings
-from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.kinds import RatersLike, Sides, VoxelsLike
 from ..inputs.lattice import HEADERS, around, box_of, grown
 from ..inputs.raters import Raters
 from ..inputs.stacks import listed
@@ -33,7 +33,7 @@ def smoothed_vote(
     raters: RatersLike,
     sigma_mm: float,
     *,
-    spacing_mm: Sequence[float],
+    spacing_mm: Sides,
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     least: float = 1e-3,
@@ -105,7 +105,7 @@ def smoothed_on(
     raters: Any,
     sigma_mm: float,
     *,
-    spacing_mm: Sequence[float],
+    spacing_mm: Sides,
     mask: VoxelsLike | None,
     threads: int,
     least: float = 1e-3,

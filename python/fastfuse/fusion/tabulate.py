@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import warn
 from ..inputs.arrays import name_of
 from ..inputs.checks import Labels, Scale
-from ..inputs.kinds import RatersLike, VoxelsLike
+from ..inputs.kinds import RatersLike, Sides, VoxelsLike
 from ..inputs.names import check_count_of_names, listed_names
 from ..inputs.threads import remarks_on_threads
 from .backends.cpu import masses, tabulated
@@ -43,7 +43,7 @@ def tabulate(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,
@@ -65,7 +65,7 @@ def tabulate(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: LabelRoi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,
@@ -81,7 +81,7 @@ def tabulate(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,

@@ -67,3 +67,4 @@ VoxelsLike: TypeAlias = (
 RatersLike: TypeAlias = "HasArray | HasDlpack | HasHeader | HasSpacing | Iterable[VoxelsLike | None]"
 OutLike: TypeAlias = "np.ndarray[Any, np.dtype[Any]] | TakesSlices"
 DTypeOfResult: TypeAlias = 'Literal["float32", "float64"] | type[np.floating[Any]] | np.dtype[Any]'
+Sides: TypeAlias = "Sequence[float] | np.ndarray[Any, np.dtype[Any]]"

@@ -15,7 +15,7 @@ from ...inputs.arrays import as_array, name_of
 from ...inputs.checks import Labels, Scale, check_margin
 from ...inputs.foreground import Foreground
 from ...inputs.in_memory import check_in_memory
-from ...inputs.kinds import VoxelsLike
+from ...inputs.kinds import Sides, VoxelsLike
 from ...inputs.names import check_count_of_names, counted, listed_names, told
 from ...inputs.raters import remarks_on_same_votes
 from ...inputs.rounding import without_rounding
@@ -93,7 +93,7 @@ def evaluate_against_raters(
     prediction: VoxelsLike,
     raters: Sequence[VoxelsLike] | NDArray[Any],
     *,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     cut: float = 0.5,
     mask: VoxelsLike | None = None,
     roi: float | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -193,6 +194,18 @@ def parts_of(rates: CoreEstimate) -> dict[str, Any]:
 def rates_from(parts: dict[str, Any]) -> CoreEstimate:
     """Return the rates of which these are the parts."""
     return _core.Estimate(**parts)
+
+
+def _rates_anew(rates: CoreEstimate) -> tuple[Any, ...]:
+    return rates_from, (parts_of(rates),)
+
+
+def _table_anew(table: CoreTable) -> tuple[Any, ...]:
+    return table_from, (table.patterns, table.counts)
+
+
+copyreg.pickle(CoreEstimate, _rates_anew)  # for pickle, copy and dataclasses.asdict of what holds them
+copyreg.pickle(CoreTable, _table_anew)
 
 
 def heights_in_core(heights: Heights | None, *, evidence: bool) -> CoreHeights | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import warn
 from ...inputs.checks import check_dtype
-from ...inputs.kinds import DTypeOfResult, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, RatersLike, Sides, VoxelsLike
 from ...inputs.names import counted, told
 from ...inputs.threads import remarks_on_threads
 from ..backends import labels as core
@@ -116,7 +116,7 @@ class LabelEstimate:
         axis: int | None = None,
         mask: VoxelsLike | None = None,
         roi: LabelRoi = "all",
-        spacing_mm: Sequence[float] | None = None,
+        spacing_mm: Sides | None = None,
         missing: Missing = "error",
         present: RatersLike | None = None,
         dtype: DTypeOfResult = "float32",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import said
 from ...inputs.checks import check_choice, check_count, check_number, check_roi, check_tolerance, whole_number
+from ...inputs.kinds import Sides
 from ...inputs.names import counted, enumerated, quoted
 from ..option_checks import check_intervals
 from ..options import Acceleration, IntervalKind, Likelihood, Missing, MStep, Options
@@ -50,7 +51,7 @@ class LabelOptions:
     weights: Sequence[float] | None = None
     undecided: int | None = None
     roi: Any = "all"
-    spacing_mm: Sequence[float] | None = None
+    spacing_mm: Sides | None = None
     m_step: MStep = "paper"
     likelihood: Likelihood = "mixture"
     truncation: float | None = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, cast
 
 from ...dilation.guide import check_order
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ..declared import documented
 from ..options import IntervalKind, Missing, Options, Roi
 from ..result import BorderFusion
@@ -26,7 +25,7 @@ def border_staple(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: Roi = 4.0,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     intervals: IntervalKind = "none",

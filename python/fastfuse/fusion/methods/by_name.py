@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -57,7 +57,7 @@ def fuse(
     mask: VoxelsLike | None = None,
     image: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -95,7 +95,7 @@ def fuse(
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
     roi: LabelRoi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
@@ -131,7 +131,7 @@ def fuse(
     mask: VoxelsLike | None = None,
     image: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -172,7 +172,7 @@ def fuse(
     mask: VoxelsLike | None = None,
     image: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,

@@ -6,7 +6,6 @@ doi:10.1007/978-3-030-32248-9_57, arXiv:1910.12077, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +20,7 @@ from ...errors import warn
 from ...inputs.arrays import as_companion, named_raters
 from ...inputs.checks import Labels, check_count
 from ...inputs.in_memory import check_in_memory
-from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ...inputs.raters import Raters
 from ..case import spacing_for
 from ..declared import documented, entries_of
@@ -68,7 +67,7 @@ def dilated_staple(
     scope: Scope = "volume",
     connected: bool = False,
     radius_mm: float | None = None,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     normalize: bool = True,
     binarize: bool = False,
 ) -> Fusion:

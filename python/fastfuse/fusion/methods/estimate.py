@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, overload
 from ...errors import warn
 from ...inputs.names import quoted
 from ..declared import documented
-from ..estimate import Estimate, check_table, estimated
+from ..estimate import BorderEstimate, Estimate, check_table, estimated
 from ..fit.choice import chosen_for_table
 from ..fit.remarks import remarks_on_fit
 from ..labels.declared import (
@@ -47,6 +47,21 @@ from ..votes import ENTRIES
 from .common import check_of_label_maps
 
 LabelPriorOfTable = PriorOfTable | Sequence[float] | Mapping[Label, float]
+
+
+@overload
+def estimate(
+    table: VoteTable,
+    method: Literal["border-staple"],
+    *,
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    threads: int = 0,
+    start: Estimate | None = None,
+) -> BorderEstimate: ...
 
 
 @overload

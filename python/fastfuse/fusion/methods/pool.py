@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ..labels.pooled.estimate import pool_labels
 from ..labels.table import LabelTable
 from ..masses.table import MassTable, settled
 from ..option_checks import PerformancePrior
-from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options
+from ..options import Acceleration, Expectation, Init, Likelihood, MStep, Options, PriorOfTable
 from ..pooled.classes import pool_classes
 from ..pooled.estimate import PooledEstimate, aligned_tables, pool_rows, pool_shared, who_reads
 from ..pooled.samples import OverCases, draws
@@ -31,6 +31,49 @@ from ..votes import ENTRIES
 
 Priors: TypeAlias = Literal["auto", "own", "shared"]
 TABLES = "one vote table, or label table, for each case, by the case's name, as {case: tabulate(votes, names=[...])}"
+
+
+@overload
+def pool(
+    tables: Mapping[str, VoteTable],
+    method: MethodOnVotes = "soft-staple",
+    *,
+    priors: Priors = "auto",
+    m_step: MStep = "paper",
+    expectation: Expectation = "auto",
+    likelihood: Likelihood = "mixture",
+    prior: PriorOfTable = "mean",
+    init: Init = "auto",
+    performance_prior: PerformancePrior = "auto",
+    intervals: Literal["none", "bootstrap"] = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+    classes: Literal[2, 3] = 2,
+    start: PooledEstimate | None = None,
+) -> PooledEstimate: ...
+
+
+@overload
+def pool(
+    tables: Mapping[str, LabelTable],
+    method: Literal["staple", "majority"],
+    *,
+    priors: Priors = "auto",
+    prior: LabelPrior = "mean",
+    init: Init = "auto",
+    performance_prior: PerformancePrior = "auto",
+    intervals: Literal["none", "bootstrap"] = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    threads: int = 0,
+) -> LabelEstimate: ...
 
 
 @documented(ENTRIES)
@@ -43,7 +86,7 @@ def pool(
     m_step: MStep = "paper",
     expectation: Expectation = "auto",
     likelihood: Likelihood = "mixture",
-    prior: LabelPrior = "mean",
+    prior: LabelPrior | PriorOfTable = "mean",
     init: Init = "auto",
     performance_prior: PerformancePrior = "auto",
     intervals: Literal["none", "bootstrap"] = "none",

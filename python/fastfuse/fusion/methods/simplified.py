@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -41,7 +40,7 @@ def simplified_soft_staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -77,7 +76,7 @@ def simplified_soft_staple(
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
     roi: LabelRoi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
@@ -105,7 +104,7 @@ def simplified_soft_staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -140,7 +139,7 @@ def simplified_soft_staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,

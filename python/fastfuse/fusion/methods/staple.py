@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from ...inputs.checks import Labels, Scale
-from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, VoxelsLike
+from ...inputs.kinds import DTypeOfResult, OutLike, RatersLike, Sides, VoxelsLike
 from ..declared import documented
 from ..labels.declared import (
     AskedLabels,
@@ -30,7 +29,7 @@ from ..options import (
     Prior,
     Roi,
 )
-from ..result import Fusion
+from ..result import ClassFusion, Fusion
 from ..streamed.declared import Memory
 from ..votes import ENTRIES, MASKS, Votes
 from .common import fused_or_labels
@@ -48,7 +47,42 @@ def staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
+    missing: Missing = "error",
+    present: RatersLike | None = None,
+    mrf: float = 0.0,
+    performance_prior: PerformancePrior = "auto",
+    intervals: IntervalKind = "none",
+    replicates: int = 200,
+    seed: int = 0,
+    tol: float = 1e-7,
+    max_iter: int = 1000,
+    acceleration: Acceleration = "none",
+    dtype: DTypeOfResult = "float32",
+    out: OutLike | None = None,
+    threads: int = 0,
+    max_memory: Memory = None,
+    executor: Any = None,
+    device: str | None = None,
+    select_label: Labels = None,
+    binarize: bool = False,
+    threshold: float | None = None,
+    scale: Scale = None,
+    classes: Literal[3],
+    labels: None = None,
+) -> ClassFusion: ...
+
+
+@overload
+def staple(
+    raters: RatersLike,
+    *,
+    axis: int | None = None,
+    prior: Prior = "mean",
+    init: Init = "auto",
+    mask: VoxelsLike | None = None,
+    roi: Roi = "all",
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -83,7 +117,7 @@ def staple(
     init: LabelInit = "auto",
     mask: VoxelsLike | None = None,
     roi: LabelRoi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     performance_prior: Dirichlet = "auto",
@@ -112,7 +146,7 @@ def staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,
@@ -146,7 +180,7 @@ def staple(
     init: Init = "auto",
     mask: VoxelsLike | None = None,
     roi: Roi = "all",
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     mrf: float = 0.0,

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...inputs.checks import check_flag
+from ...inputs.libraries import dask_of
 from ...inputs.names import quoted
 from .kind import OF_FILES, Kind, in_memory
 
@@ -57,7 +58,8 @@ class Origins:
         kind = self._kind()
         if kind.name in ("torch", "array", "numpy") and type(values).__module__.partition(".")[0] != "numpy":
             return values  # a tensor, on its device, or a lazy array
-        return kind.of(in_memory(values), is_label=is_label)
+        lazy = dask_of(values) if kind.name == "xarray" else None
+        return kind.of(in_memory(values) if lazy is None else lazy, is_label=is_label)
 
     def _as_nifti(self, values: Any, like: Any, what: str, holds: Holds) -> NiftiImage:
         from .image import nifti_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import warn
 from ...inputs.checks import Labels, Scale, check_margin
-from ...inputs.kinds import RatersLike, VoxelsLike
+from ...inputs.kinds import RatersLike, Sides, VoxelsLike
 from ...inputs.names import counted, listed_names, told
 from ..declared import documented
 from ..doubts.copies import remarks_on_copies_in
@@ -97,7 +97,7 @@ def agreement(
     axis: int | None = None,
     mask: VoxelsLike | None = None,
     roi: float | None = None,
-    spacing_mm: Sequence[float] | None = None,
+    spacing_mm: Sides | None = None,
     missing: Missing = "error",
     present: RatersLike | None = None,
     threads: int = 0,

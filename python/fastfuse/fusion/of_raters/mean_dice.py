@@ -45,6 +45,10 @@ class MeanDice:
     dice: NDArray[np.float64]
     mean: float
 
+    def __repr__(self) -> str:
+        size = f"shape {self.mask.shape}, {counted(int(np.count_nonzero(self.mask)), 'voxel')}"
+        return f"MeanDice({size}, mean {self.mean:.4g}, dice {np.array2string(self.dice, precision=4)})"
+
 
 @documented(ENTRIES)
 def mean_dice(

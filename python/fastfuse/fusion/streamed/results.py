@@ -137,7 +137,7 @@ def lazy(votes: Votes, given: Streamed, rates: CoreEstimate, dtype: np.dtype[Any
     outer = next(one for one in votes.raters if one is not None)
     if not hasattr(outer, "dims"):
         return found
-    return type(outer)(found, dims=outer.dims, coords=outer.coords)
+    return type(outer)(found, dims=outer.dims, coords=outer.coords, name="probability")
 
 
 def _lazy_of(source: Source, chunks: Any) -> Any:

@@ -115,7 +115,7 @@ def fuse_case(
         )
     shared: dict[str, Any] = {"prior": options.prior, "mask": mask, "threads": threads}
     if method == "staple":
-        return staple(case.masks, labels=None, **shared)
+        return staple(case.masks, labels=None, classes=2, **shared)
     if method == "dilated-staple":
         return dilated_staple(case.masks, case.images["FLAIR"], **shared, **growth_of(case, options))
     fuse = soft_staple if method == "soft-staple" else simplified_soft_staple
