@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,31 @@ def test_bootstrap_is_that_of_its_seed(kind: str) -> None:
     for more in ({"seed": 2, "replicates": 30}, {"seed": 1, "replicates": 31}):
         other = intervals_of(votes, intervals=kind, **more)
         assert (first.sensitivity_error != other.sensitivity_error).any()
+
+
+@quiet
+def test_filters_of_warnings_stay_as_they_are() -> None:
+    """They belong to the process: two threads that change them and back leave them changed."""
+    votes = [*votes_of("binary", seed=5), None]  # of whom no sample tells a rate
+    maps = [np.where(vote, 2, 0).astype(np.uint8) for vote in votes_of("binary", seed=5)]
+
+    def changed(*_: Any, **__: Any) -> None:
+        raise AssertionError("a filter of warnings was changed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", changed)
+        found = fastfuse.staple(votes, intervals="bootstrap", replicates=30, prior="estimate").intervals
+        of_labels = fastfuse.staple(maps, labels=[0, 1, 2], intervals="bootstrap", replicates=30).intervals
+    assert found is not None
+    assert of_labels is not None
+    for errors, ends in (
+        (found.sensitivity_error, found.sensitivity),
+        (of_labels.sensitivity_error, of_labels.sensitivity),
+    ):
+        undefined = np.isnan(errors)
+        assert undefined.any()
+        assert not undefined.all()
+        np.testing.assert_array_equal(np.isnan(ends).all(axis=-1), undefined)
 
 
 @pytest.mark.parametrize("prior", ["estimate", "mean", 0.3])

@@ -289,7 +289,7 @@ def test_torch_in_gives_torch_out(what: str, stacked: bool) -> None:
         assert label.dtype == torch.uint8
         np.testing.assert_array_equal(label.numpy(), expected.label(ties=ties))
     assert isinstance(fused.sensitivity, np.ndarray)
-    repr(fused)
+    assert f"shape {tuple(tensors[0].shape)}," in repr(fused)
 
 
 @pytest.mark.filterwarnings("ignore:rater 0 has no vote")

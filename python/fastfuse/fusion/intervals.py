@@ -6,7 +6,6 @@ likelihood estimation of misspecified models*, Econometrica 50(1), 1982.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,12 +76,11 @@ def spread(rates: Rates, known: NDArray[np.bool_]) -> tuple[Rates, Rates]:
     ends : ndarray, shape (..., 2)
     """
     known = known & (np.isnan(rates).mean(axis=0) <= LACKING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of rates that no sample determines
-        errors = np.nanstd(rates, axis=0, ddof=1)
-        ends = np.nanpercentile(rates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
-    ends = np.moveaxis(ends, 0, -1)
-    errors[~known] = ends[~known] = np.nan
+    errors, ends = np.full(known.shape, np.nan), np.full((*known.shape, 2), np.nan)
+    if known.any():  # of the others NumPy would warn, and filters of warnings belong to all threads
+        held = np.ascontiguousarray(rates[:, known])
+        errors[known] = np.nanstd(held, axis=0, ddof=1)
+        ends[known] = np.nanpercentile(held, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0).T
     return errors, ends
 
 

@@ -142,7 +142,7 @@ class Fusion(Outlets):
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return (
-            f"{type(self).__name__}({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {self.probability.shape}, "
+            f"{type(self).__name__}({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {tuple(self.probability.shape)}, "
             f"prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}, {state})\n"
             f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
             f"  specificity {np.array2string(self.specificity, precision=4)}"
