@@ -22,6 +22,7 @@ import limits
 from common import SMALL, case
 
 ITERATIONS, RADIUS_MM, SIZE = 6, 5.0, 1.2
+LESIONS = 1 if SMALL else 60  # a small brain has no room for more than it has
 Mask = NDArray[np.bool_]
 Volume = NDArray[Any]
 
@@ -32,7 +33,7 @@ def sixty_lesions() -> NDArray[np.uint8]:
     mask, brain = case().masks[4].copy(), ndimage.binary_erosion(case().brain, iterations=8)
     ball = np.linalg.norm(np.indices((7, 7, 7)) - 3, axis=0) <= 3
     rng = np.random.default_rng(0)
-    while ndimage.label(mask, np.ones((3, 3, 3)))[1] < 60:
+    while ndimage.label(mask, np.ones((3, 3, 3)))[1] < LESIONS:
         corner = rng.integers(0, np.array(mask.shape) - 7)
         box = tuple(slice(start, start + 7) for start in corner)
         if brain[box].all():
