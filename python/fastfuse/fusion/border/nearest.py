@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +65,9 @@ class _Shells:
     def __init__(self, shape: Sequence[int], spacing_mm: Sequence[float], longest: float) -> None:
         longest += 10.0**-DIGITS
         sides = [min(int(longest / side), length - 1) for side, length in zip(spacing_mm, shape, strict=True)]
-        squares = [(np.arange(cells + 1) * side) ** 2 for cells, side in zip(sides, spacing_mm, strict=True)]
+        squares = [
+            (np.arange(-cells, cells + 1) * side) ** 2 for cells, side in zip(sides, spacing_mm, strict=True)
+        ]
         length = np.sqrt(reduce(np.add.outer, squares))
         within = np.flatnonzero(length <= longest)
         within = within[np.argsort(length.ravel()[within], kind="stable")]
@@ -83,6 +84,4 @@ class _Shells:
 
     def offsets(self, shell: int) -> Places:
         """Return the offsets of a shell, in voxels."""
-        steps = np.stack(np.unravel_index(self._members[shell], self._shape), axis=-1)
-        signs = np.array(list(product((-1, 1), repeat=steps.shape[1])))
-        return np.unique((steps[:, None] * signs).reshape(-1, steps.shape[1]), axis=0)
+        return np.stack(np.unravel_index(self._members[shell], self._shape), axis=-1) - self.reach
