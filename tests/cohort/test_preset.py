@@ -115,6 +115,15 @@ def test_decisions_are_taken_by_what_recommended_sets(cohort: Path, tmp_path: Pa
     assert [one["lesion"] for one in facts["decisions"]["lesions"]] == [first.number]
 
 
+def test_a_list_that_decides_nothing_changes_no_method(cohort: Path, tmp_path: Path) -> None:
+    fuse(cohort, tmp_path / "out", "bare.tsv", preset="recommended")
+    review_cohort(tmp_path / "out", tmp_path / "r.csv")
+    made = fuse(cohort, tmp_path / "out", "bare.tsv", preset="recommended", decisions=tmp_path / "r.csv")
+    assert "holds no decision" in made.facts["warnings"]["cohort"][0]
+    assert made.facts["fused"] == []
+    assert settings(tmp_path / "out")["preset"]["set"] == THREE
+
+
 def test_paper_is_the_default(cohort: Path, tmp_path: Path) -> None:
     fuse(cohort, tmp_path / "out", preset="paper")
     fuse(cohort, tmp_path / "plain")
@@ -159,6 +168,31 @@ def test_shards_choose_alike(cohort: Path, tmp_path: Path) -> None:
         fuse(cohort, tmp_path / "parts", preset="recommended", shard=(part, 2), apply=True)
     fuse(cohort, tmp_path / "whole", preset="recommended")
     assert volumes(tmp_path / "parts") == volumes(tmp_path / "whole")
+
+
+def test_shards_that_chose_three_classes_take_no_decisions(cohort: Path, tmp_path: Path) -> None:
+    """They were counted without the list: it is refused before any case is fused, in words of what was given."""
+    asked: dict[str, Any] = {"table": "bare.tsv", "preset": "recommended"}
+    fuse(cohort, tmp_path / "whole", **asked)
+    review_cohort(tmp_path / "whole", tmp_path / "r.csv", everything=True)
+    text = (tmp_path / "r.csv").read_text()
+    (tmp_path / "r.csv").write_text(text.replace(",,", ",no,", 1))
+    steps: list[dict[str, Any]] = [{"shard": (1, 2)}, {"shard": (2, 2)}, {"merge": True}]
+    last: dict[str, Any] = {"apply": True, "decisions": tmp_path / "r.csv"}
+    for step in steps:
+        fuse(cohort, tmp_path / "parts", **asked, **step)
+    with pytest.raises(fastfuse.FastfuseError) as refused:
+        fuse(cohort, tmp_path / "parts", **asked, shard=(1, 2), **last)
+    assert str(refused.value) == (
+        "decisions are given, and preset 'recommended' chose staple with three classes for these shards, which takes none: "
+        "give method='border-staple' to every step"
+    )
+    asked["method"] = "border-staple"
+    for step in (*steps, {"shard": (1, 2), **last}, {"shard": (2, 2), **last}):
+        made = fuse(cohort, tmp_path / "taken", **asked, **step)
+        assert not made.failed
+    lesions = [sidecar(tmp_path / "taken", case).get("decisions", {}).get("lesions", []) for case in CASES]
+    assert [one["decision"] for of_case in lesions for one in of_case] == ["no"]
 
 
 def test_a_case_that_cannot_be_read(tmp_path: Path) -> None:

@@ -263,8 +263,8 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     place, cases = Place(asked.out), asked.cases()
     check_knows(asked.settings.knows, cases)
     decisions = CohortDecisions.of(asked.decisions and crew.path(asked.decisions), cases)
-    decided = decisions.path if asked.shard is None else None  # shards were counted without the list
-    settings = settled(settings_for(asked.settings, crew), cases, decided)
+    decided = decisions.path if decisions.lines else None
+    settings = settled(settings_for(asked.settings, crew), cases, decided, of_shard=asked.shard is not None)
     mine = cases if asked.shard is None else cases[asked.shard[0] - 1 :: asked.shard[1]]
     so_far = Progress(say, len(mine), place)
     with place.alone(asked.shard):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CohortError, FastfuseError
 from ..files.preset import Preset, of_paper
+from ..fusion.backends.decisions import check_decisions
 from ..fusion.registry import as_given, method_called, names_of_own_defaults
 from .cases import CohortCase
 from .settings import Settings
@@ -21,15 +22,19 @@ def kept_preset(preset: Preset | None, names: Sequence[str]) -> dict[str, Any] |
     return {"name": preset.name, "given": sorted(preset.given & {"method", *names})}
 
 
-def settled(settings: Settings, cases: Sequence[CohortCase], decisions: Path | None = None) -> Settings:
+def settled(
+    settings: Settings, cases: Sequence[CohortCase], decisions: Path | None = None, *, of_shard: bool = False
+) -> Settings:
     """Return the settings with the method and the options that a preset sets for cases that share rates.
 
-    ``decisions``: the list of a review, if there is one; the method is then one that takes them. It looks at one case: of those that most raters read the first that can be read. An image counts if every case has one.
+    It looks at one case: of those that most raters read the first that can be read. An image counts if every case has one.
+    ``decisions``: a list that decides something; the method is then one that takes decisions. Shards (``of_shard``) were counted
+    without the list, and keep the method that was chosen then.
 
     Raises
     ------
     CohortError
-        If no case can be read.
+        If no case can be read, or a shard's method takes no decisions.
     ValueError
         If the options that were given go with no method that the preset would take.
     """
@@ -45,12 +50,27 @@ def settled(settings: Settings, cases: Sequence[CohortCase], decisions: Path | N
     for case in sorted(cases, key=lambda case: (-len(case.raters), case.name)):
         looked = replace(case, image=None) if without else case
         try:
-            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"), decisions)
+            own = None if of_shard else decisions
+            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"), own)
         except FastfuseError as error:
             refused.append(f"{case.name}: {error}")
             continue
-        return _set(settings, way.method.name, {**(way.preset or {}), "looked_at": case.name})
+        chosen = _set(settings, way.method.name, {**(way.preset or {}), "looked_at": case.name})
+        if decisions is not None:
+            _check_decisions(chosen, preset)
+        return chosen
     raise CohortError(f"preset is {preset.name!r}, and no case can be read to choose by: {refused[0]}")
+
+
+def _check_decisions(settings: Settings, preset: Preset) -> None:
+    """Refuse decisions where the preset chose three classes, which take none: options that were given are held against them before."""
+    try:
+        check_decisions(settings.method_row, settings.fusion_options, ())
+    except ValueError as error:
+        raise CohortError(
+            f"decisions are given, and preset {preset.name!r} chose {settings.method_row.name} with three classes for these shards, which "
+            "takes none: give method='border-staple' (--method border-staple) to every step"
+        ) from error
 
 
 def _set(settings: Settings, method: str, facts: Mapping[str, Any]) -> Settings:
