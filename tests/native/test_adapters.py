@@ -131,7 +131,17 @@ def test_slips_are_told_when_a_pipeline_is_built(name: str, request: pytest.Fixt
         make(KEYS, label=True, cut=2)
     with pytest.raises(ValueError, match=r"^cut is 0\.3, and label is False"):
         make(KEYS, cut=0.3)
-    for value, said in (({"roi": "dispute"}, "^roi is 'dispute'"), ({"classes": 3}, "soft-staple")):
+    with pytest.raises(ValueError, match=r"^dilated-staple needs an image: call dilated_staple"):
+        make(KEYS, method="dilated-staple")
+    evidence = {"evidence": True} if name == "monai" else {"options": {"evidence": True}}
+    with pytest.raises(ValueError, match=r"^evidence is set: it is that of an image; name one, too"):
+        make(KEYS, method="border-staple", **evidence)
+    make(KEYS, method="border-staple", **evidence, **{"image_key" if name == "monai" else "image": "flair"})
+    for value, said in (
+        ({"roi": "dispute"}, "^roi is 'dispute'"),
+        ({"classes": 3}, "soft-staple"),
+        ({"dtype": "float16"}, "^dtype is 'float16'"),
+    ):
         with pytest.raises(ValueError, match=said):
             make(KEYS, **(value if name == "monai" else {"options": value}))
     with pytest.raises(TypeError, match="'knows' is no option here"):  # of label maps, which are none here
@@ -154,6 +164,8 @@ def test_the_consensus_takes_no_inputs_place(name: str, request: pytest.FixtureR
     if called:
         with pytest.raises(ValueError, match="the fusion would take the place of 'c' of output_key"):
             make(["a", "b"], output_key="c", fusion_key="c")
+        with pytest.raises(ValueError, match="what a mask becomes would take the place of 'c' of image_key"):
+            adapter.SoftenRatersd(KEYS, "c")
 
 
 def test_what_a_case_lacks_is_named(monai: Any) -> None:

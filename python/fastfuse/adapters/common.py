@@ -10,10 +10,12 @@ import numpy as np
 
 from ..fusion.labels.declared import LABEL_OPTIONS
 from ..fusion.methods.by_name import fuse
+from ..fusion.methods.common import check_needs_no_image
 from ..fusion.native.outlets import taken_cut
 from ..fusion.options import BY_NAME, Options
 from ..fusion.registry import method_called
 from ..fusion.result import Fusion, check_label_cut
+from ..inputs.checks import check_dtype
 
 # What a transform gives, or cannot: volumes come from the case, and one mask goes back into it.
 TAKEN = (
@@ -49,12 +51,17 @@ def check_fusing(
 ) -> None:
     """Refuse a method or option that cannot be, or a value that it does not take, before any case is read."""
     row = method_called(method, images=False)
+    check_needs_no_image(row)
     if has_image and not row.of_levels:
         raise ValueError(
             f"an image is named, and {row.name} takes none: leave it out, or choose border-staple"
         )
     checked_options(fuse, options, TAKEN)
-    Options(**{name: value for name, value in options.items() if name in BY_NAME}).checked(row).of_method(row)
+    asked = Options(**{name: value for name, value in options.items() if name in BY_NAME})
+    if asked.checked(row).of_method(row).evidence and not has_image:
+        raise ValueError("evidence is set: it is that of an image; name one, too")
+    if "dtype" in options:
+        check_dtype(options["dtype"])
     check_label_cut(*taken_cut(cut, ties, label=label))
 
 

@@ -153,6 +153,8 @@ class SoftenRatersd(MapTransform):
         checked_options(soften, options, OF_CASE)
         values = {name: value for name, value in options.items() if name not in ("select_label", "threads")}
         Dilation.checked(**values, spacing_mm=(1, 1, 1))  # the case's own is not known yet
+        for key in self.keys:
+            check_output(key, {"image_key": (image_key,), "roi_key": (roi_key,)}, "what a mask becomes")
         self.image_key, self.roi_key, self.options = image_key, roi_key, options
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

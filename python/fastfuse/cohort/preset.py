@@ -55,10 +55,10 @@ def settled(
         except FastfuseError as error:
             refused.append(f"{case.name}: {error}")
             continue
-        chosen = _set(settings, way.method.name, {**(way.preset or {}), "looked_at": case.name})
+        found = _set(settings, way.method.name, {**(way.preset or {}), "looked_at": case.name})
         if decisions is not None:
-            _check_decisions(chosen, preset)
-        return chosen
+            _check_decisions(found, preset)
+        return found
     raise CohortError(f"preset is {preset.name!r}, and no case can be read to choose by: {refused[0]}")
 
 

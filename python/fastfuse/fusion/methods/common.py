@@ -46,14 +46,19 @@ def fused_by_name(
     """Fuse by a method that needs votes alone; refuse options that it does not have."""
     check_order(votes.raters, name, "fuse", "raters")
     method = method_called(name, images=False)
-    if method.grows:
-        raise ValueError(f"{name} needs an image: call {method.function}(raters, image)")
+    check_needs_no_image(method)
     asked.check_method(method)
     if votes.decisions is not None and (asked.labels is not None or asked.overlap):
         raise ValueError("decisions are given: they are of masks; leave labels and overlap out")
     if not check_flag(asked.overlap, "overlap") and asked.labels is None:
         return _fused(votes, method, options.checked(method).of_method(method))
     return _of_labels(votes, method, options.of_method(method) if asked.overlap else options, asked)
+
+
+def check_needs_no_image(method: Method) -> None:
+    """Refuse a method that dilates on an image, which has a function of its own."""
+    if method.grows:
+        raise ValueError(f"{method.name} needs an image: call {method.function}(raters, image)")
 
 
 def _fused(votes: Votes, method: Method, options: Options) -> Fusion:
