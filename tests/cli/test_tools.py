@@ -109,8 +109,10 @@ def test_a_log_on_a_full_disk_is_bad_input_and_no_fault(case: Path, tmp_path: Pa
     def full() -> None:  # no file may grow
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
-    told = ran(case, "agreement", *MASKS, "--log-file", tmp_path / "run.log", preexec_fn=full)
+    more = {"preexec_fn": full, "env": {"PYTHONDEVMODE": "1"}}  # which tells what fails when a file is let go
+    told = ran(case, "agreement", *MASKS, "--log-file", tmp_path / "run.log", **more)
     assert told.returncode == 2
+    assert "Traceback" not in told.stderr
     assert "run.log: cannot be written (File too large); choose another name (--log-file)" in told.stderr
 
 

@@ -63,15 +63,25 @@ def _opened(path: Path) -> TextIO:
                     f"{shown(path)}: it is there, and is no log of fastfuse; choose another name (--log-file)"
                 )
         opened = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
-        if opened.tell() == 0:
-            from importlib.metadata import version
-
-            opened.write(f"{BEGIN}version {version('fastfuse')}\n")
+        try:
+            _begin(opened)
+        except OSError:
+            with suppress(OSError):  # what could not be written is tried again
+                opened.close()
+            raise
     except OSError as error:
         raise OutputError(
             f"{shown(path)}: cannot be written ({error.strerror}); choose another name (--log-file)"
         ) from None
     return opened
+
+
+def _begin(file: TextIO) -> None:
+    """Write the line by which a log is known, unless it is there."""
+    if file.tell() == 0:
+        from importlib.metadata import version
+
+        file.write(f"{BEGIN}version {version('fastfuse')}\n")
 
 
 def _write(file: TextIO, kind: str, text: str) -> None:
