@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +70,28 @@ def test_texts_have_no_doubled_braces() -> None:
     assert found == []
 
 
+def is_there(module: str) -> bool:
+    """Return whether a module is there; it is not loaded, for which it may lack a library."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what would hold it is no package
+        return False
+
+
 def leads_to_something(name: str) -> bool:
     """Return whether a dotted name is a module's, or is held by one."""
     parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            held: Any = import_module(".".join(parts[:length]))
-        except ImportError:
-            continue
-        for part in parts[length:]:
-            if not hasattr(held, part):
-                return False
-            held = getattr(held, part)
-        return True
-    return False
+    length = next(
+        (count for count in range(len(parts), 0, -1) if is_there(".".join(parts[:count]))), len(parts)
+    )
+    if length == len(parts):
+        return is_there(name)
+    held: Any = import_module(".".join(parts[:length]))
+    for part in parts[length:]:
+        if not hasattr(held, part):
+            return False
+        held = getattr(held, part)
+    return True
 
 
 def test_names_of_the_package_on_pages_are_names() -> None:
