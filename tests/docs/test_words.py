@@ -95,6 +95,7 @@ def leads_to_something(name: str) -> bool:
 
 
 def test_names_of_the_package_on_pages_are_names() -> None:
+    pytest.importorskip("matplotlib")  # for fastfuse.plots to tell what it holds
     named = {
         (page, name)
         for page in pages()
