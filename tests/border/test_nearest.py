@@ -48,6 +48,19 @@ def test_nearest(sides: tuple[float, ...], shape: tuple[int, ...], share: float)
     assert (ties > 0) == (share > 0)
 
 
+@pytest.mark.parametrize("sides", [(1.0, 1.0, 1.0), (0.48828125, 0.48828125, 3.0)])
+def test_sides_that_a_header_rounds_leave_ties_as_they_are(sides: tuple[float, ...]) -> None:
+    """Of axes that lie obliquely the sides are known in single precision: two that are alike differ in the last digits."""
+    number = lesions(2, (14, 12, 10), 0.01)
+    distance, nearest = nearest_lesions(number, sides, REACH_MM)
+    assert (nearest == 0).any()
+    for noise in ((1e-7, 0, -1e-7), (-2e-7, 1e-7, 0)):
+        rounded = tuple(side * (1 + one) for side, one in zip(sides, noise, strict=True))
+        _, found = nearest_lesions(number, rounded, REACH_MM)
+        near = distance < REACH_MM * (1 - 1e-6)
+        np.testing.assert_array_equal(found[near], nearest[near])
+
+
 def test_two_axes() -> None:
     number = lesions(4, (20, 24), 0.03)
     distance, expected = one_by_one(number, (1.0, 2.0))

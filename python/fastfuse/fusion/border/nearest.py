@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...images.memory import load_scipy
+from ...inputs.lattice import HEADERS
 
 DIGITS = 9  # of distances in mm; beyond them the order of axes shows
 AT_ONCE = 1 << 20  # pairs of a voxel and an offset that are looked at together
@@ -60,10 +61,10 @@ def _tied(
 
 
 class _Shells:
-    """Offsets between voxels, by their length in mm: a shell has those of one length."""
+    """Offsets between voxels, by their length in mm: a shell has those of one length, up to the rounding of sides in headers."""
 
     def __init__(self, shape: Sequence[int], spacing_mm: Sequence[float], longest: float) -> None:
-        longest += 10.0**-DIGITS
+        longest *= 1 + HEADERS
         sides = [min(int(longest / side), length - 1) for side, length in zip(spacing_mm, shape, strict=True)]
         squares = [
             (np.arange(-cells, cells + 1) * side) ** 2 for cells, side in zip(sides, spacing_mm, strict=True)
@@ -72,7 +73,7 @@ class _Shells:
         within = np.flatnonzero(length <= longest)
         within = within[np.argsort(length.ravel()[within], kind="stable")]
         lengths = length.ravel()[within]
-        begins = np.flatnonzero(np.diff(lengths, prepend=-1.0) > 10.0**-DIGITS)
+        begins = np.flatnonzero(np.diff(lengths, prepend=-1.0) > HEADERS * lengths)
         self.reach = sides
         self._lengths = lengths[begins]
         self._members = np.split(within, begins[1:])
@@ -80,7 +81,7 @@ class _Shells:
 
     def of(self, distance: Floats) -> Places:
         """Return the shell of each distance."""
-        return np.searchsorted(self._lengths, distance + 10.0**-DIGITS, side="right") - 1
+        return np.searchsorted(self._lengths, distance * (1 + HEADERS / 2), side="right") - 1
 
     def offsets(self, shell: int) -> Places:
         """Return the offsets of a shell, in voxels."""
