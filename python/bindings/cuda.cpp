@@ -122,13 +122,13 @@ class DeviceArray {
     std::pair<int, int> dlpack_device() const { return {device_type(), place_.device}; }
 
     py::capsule dlpack() const {
-        auto owner = std::make_unique<Owner>(Owner{memory_, shape_, {}});
+        auto owner = std::make_unique<Owner>(Owner{memory_, shape_, strides(), {}});
         owner->managed.dl_tensor = {memory_->data(),
                                     {device_type(), place_.device},
                                     static_cast<std::int32_t>(shape_.size()),
                                     {dl_float, static_cast<std::uint8_t>(wide_ ? 64 : 32), 1},
                                     owner->shape.data(),
-                                    nullptr,
+                                    owner->strides.data(),
                                     0};
         owner->managed.manager_ctx = owner.get();
         owner->managed.deleter = [](DLManagedTensor* self) { delete static_cast<Owner*>(self->manager_ctx); };
@@ -148,9 +148,17 @@ class DeviceArray {
   private:
     struct Owner {
         std::shared_ptr<cuda::Memory> memory;
-        Shape shape;
+        Shape shape, strides;
         DLManagedTensor managed;
     };
+
+    // Takers may rely on them since DLPack 1.2.
+    Shape strides() const {
+        Shape strides(shape_.size(), 1);
+        for (std::size_t axis = shape_.size(); axis-- > 1;)
+            strides[axis - 1] = strides[axis] * shape_[axis];
+        return strides;
+    }
 
     std::int64_t bytes() const {
         std::int64_t size = wide_ ? 8 : 4;

@@ -11,6 +11,9 @@ std::string why_not() {
     const cudaError_t status = cudaGetDeviceCount(&devices);
     if (status == cudaSuccess && devices > 0) return "";
     cudaGetLastError(); // clears the error
+    if (status == cudaErrorInitializationError)
+        return "CUDA cannot start in this process, as in one that was forked after its parent used CUDA: let it "
+               "be started anew (multiprocessing's 'spawn')";
     return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
            "): is there one, with a driver that is new enough?";
 }

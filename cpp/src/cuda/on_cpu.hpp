@@ -13,6 +13,8 @@
 #include <cstring>
 #include <functional>
 
+#include <unistd.h>
+
 #define __global__ static
 #define __device__
 #define __host__
@@ -28,7 +30,12 @@ bool lies_elsewhere(const void* data, int device);
 
 } // namespace fastfuse::cuda::on_cpu
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorInvalidDevice = 101 };
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInitializationError = 3,
+    cudaErrorInvalidDevice = 101
+};
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount };
 using cudaStream_t = struct OnCpuStream*;
@@ -42,9 +49,11 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 // Two devices, so that work on the wrong one is detected.
 constexpr int on_cpu_devices = 2;
 inline thread_local int on_cpu_device = 0;
+// No more in a process that was forked later, as of a device.
 inline cudaError_t cudaGetDeviceCount(int* count) {
+    static const pid_t started = getpid();
     *count = on_cpu_devices;
-    return cudaSuccess;
+    return getpid() == started ? cudaSuccess : cudaErrorInitializationError;
 }
 inline cudaError_t cudaGetDevice(int* device) {
     *device = on_cpu_device;

@@ -116,6 +116,12 @@ def device_of(value: Any) -> int | None:
     return int(number) if int(kind) in CUDA else None
 
 
+def plain_tensor(value: Any) -> Any:
+    """Return a tensor of PyTorch without its gradient, in a type that NumPy and DLPack's takers have."""
+    plain = value.detach() if value.requires_grad else value
+    return plain.float() if plain.dtype is sys.modules["torch"].bfloat16 else plain
+
+
 def voxels_of(value: Any, name: str) -> Any:
     """Return what NumPy can take as an array, in place of an image or tensor that it cannot.
 
@@ -131,11 +137,11 @@ def voxels_of(value: Any, name: str) -> Any:
     if _is_nibabel(value):  # its array, in the type of the file
         return value.dataobj
     if is_torch(value):
-        return _host_tensor(value)
+        return plain_tensor(value) if value.device.type == "cpu" else value
     if _is_itk(value):
         return _voxels_of_itk(value, name)
     if _is_torchio(value):
-        return _host_tensor(value.data) if is_torch(value.data) else value.data
+        return voxels_of(value.data, name) if is_torch(value.data) else value.data
     if _is_ants(value):
         _check_components(getattr(value, "components", 1), name)
         return value.numpy()
@@ -184,14 +190,6 @@ def other_sides(spacing_mm: Any, named: Iterable[tuple[str, Any]]) -> list[str]:
         apart = f"spacing_mm is {given}, and voxels of {name} measure {own} mm"
         return [f"{apart}: spacing_mm is taken; leave it out to take the image's"]
     return []
-
-
-def _host_tensor(value: Any) -> Any:
-    """Return a tensor without its gradient, in a type that NumPy has; one on a device as it is."""
-    if value.device.type != "cpu":
-        return value
-    plain = value.detach()
-    return plain.float() if plain.dtype == sys.modules["torch"].bfloat16 else plain
 
 
 def _is_nibabel(value: Any) -> bool:

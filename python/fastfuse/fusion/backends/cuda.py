@@ -12,7 +12,7 @@ from ... import _core
 from ...errors import reason_of, said
 from ...inputs.arrays import Array, as_companion, name_of, transposed
 from ...inputs.checks import check_dtype, check_spacings
-from ...inputs.libraries import device_of
+from ...inputs.libraries import device_of, is_torch, plain_tensor
 from ...inputs.output_array import check_out
 from ...inputs.raters import Raters
 from ..case import Case
@@ -167,34 +167,36 @@ def _check_number(raters: int) -> None:
 
 def _all_lent(values: Sequence[Any], names: Sequence[str], place: Place) -> list[Any]:
     """Return arrays as they are, tensors as DLPack's capsules, ready on the stream; the device is the current one."""
-    stream = consumer_stream(place)
-    return [_lent(value, name, place, stream) for value, name in zip(values, names, strict=True)]
+    streams = {kind: consumer_stream(place, kind) for kind in set(map(type, values))}
+    return [_lent(value, name, streams[type(value)]) for value, name in zip(values, names, strict=True)]
 
 
-def _lent(value: Any, name: str, place: Place, stream: int) -> Any:
+def _lent(value: Any, name: str, stream: int) -> Any:
     if isinstance(value, np.ndarray):
         return _plain(value)
-    if device_of(value) != place.device:
-        raise ValueError(f"{name} does not lie on cuda:{place.device}, as the raters do: bring it there")
     try:
-        if stream == NOBODY_WAITS and _is_plain_tensor(value):
-            return sys.modules["torch"].utils.dlpack.to_dlpack(value)
-        return value.__dlpack__(stream=stream)
+        return _lent_by_torch(value, stream) if is_torch(value) else value.__dlpack__(stream=stream)
     except Exception as error:
         raise TypeError(f"{name} cannot be lent by DLPack ({reason_of(error)})") from error
 
 
-def _is_plain_tensor(value: Any) -> bool:
-    """Tell a tensor of PyTorch's own class that it lends as it is: ``__dlpack__`` takes longer to find that out."""
-    torch: Any = sys.modules.get("torch")
-    if torch is None or type(value) is not torch.Tensor or value.layout is not torch.strided:
-        return False
-    return not (value.requires_grad or value.is_conj() or value.is_neg())
+def _lent_by_torch(value: Any, stream: int) -> Any:
+    """Lend a tensor of PyTorch, whose ``__dlpack__`` refuses gradients, and would lend a negated view as it is not."""
+    torch: Any = sys.modules["torch"]
+    value = plain_tensor(value)
+    if value.is_neg():
+        raise BufferError("its negative bit is set: take tensor.resolve_neg()")
+    plain = type(value) is torch.Tensor and value.layout is torch.strided and not value.is_conj()
+    if plain and stream == NOBODY_WAITS:
+        return torch.utils.dlpack.to_dlpack(value)  # __dlpack__ takes longer to find all this out
+    return value.__dlpack__(stream=stream)
 
 
 def _lent_as_mask(mask: Any, place: Place) -> Any:
+    if device_of(mask) != place.device:  # of raters that has been found out
+        raise ValueError(f"mask does not lie on cuda:{place.device}, as the raters do: bring it there")
     dtype = str(getattr(mask, "dtype", "unknown")).rpartition(".")[2]
-    if device_of(mask) == place.device and dtype not in ("bool", "uint8"):
+    if dtype not in ("bool", "uint8"):
         raise TypeError(f"mask holds elements of type {dtype}: on a device a mask is bool or uint8")
     return _all_lent([mask], ["mask"], place)[0]
 

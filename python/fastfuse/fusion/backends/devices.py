@@ -74,9 +74,8 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
         raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
     if not found:
         return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
-    tensor = next(rater for rater in raters if device_of(rater) is not None)
     number = found.pop()
-    library = _library_of(tensor)
+    library = library_of(type(raters[on[0][0]]))
     return Place(number, _stream_of(library, number), library)
 
 
@@ -89,14 +88,14 @@ def _number_of(device: Any) -> int | str | None:
     return int(match[1])
 
 
-def _library_of(tensor: Any) -> str:
+def library_of(tensors: type) -> str:
     """Return the name of the module that makes such tensors from others': of a subclass, that of its base."""
-    for kind in type(tensor).__mro__:
+    for kind in tensors.__mro__:
         root = kind.__module__.partition(".")[0]
         name = "jax.numpy" if root in ("jax", "jaxlib") else root
         if hasattr(sys.modules.get(name), "from_dlpack"):
             return name
-    return type(tensor).__module__
+    return tensors.__module__
 
 
 def _stream_of(library: str, device: int) -> int:
@@ -110,11 +109,12 @@ def _stream_of(library: str, device: int) -> int:
     return 0
 
 
-def consumer_stream(place: Place) -> int:
-    """Return what DLPack's lenders are told: who works on their own stream, that nobody needs to wait."""
-    cuda: Any = getattr(sys.modules.get(place.library or ""), "cuda", None)
+def consumer_stream(place: Place, tensors: type) -> int:
+    """Return what DLPack's lenders of such tensors are told: on whose stream we work, that nobody needs to wait."""
+    library = library_of(tensors)
+    cuda: Any = getattr(sys.modules.get(library), "cuda", None)
     own = hasattr(cuda, "current_stream") or hasattr(cuda, "get_current_stream")  # PyTorch, CuPy
-    return NOBODY_WAITS if own else LEGACY_STREAM
+    return NOBODY_WAITS if own and library == place.library else place.stream or LEGACY_STREAM
 
 
 def current(place: Place) -> Any:
