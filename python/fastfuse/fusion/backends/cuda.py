@@ -26,6 +26,7 @@ from .devices import NOBODY_WAITS, Place, consumer_stream, current
 from .found import Found
 
 Answer = TypeVar("Answer")
+OF_THE_CPU = tuple(one for one in DECLARED if not one.on_device)
 
 
 class Cuda:
@@ -60,13 +61,13 @@ class Cuda:
 
     def _check_options(self, votes: Votes, options: Options) -> None:
         """Refuse what only the CPU does."""
-        given = {one.name: one.differs(getattr(options, one.name)) for one in DECLARED if not one.on_device}
-        given["present"] = votes.present is not None
-        for name, is_set in given.items():
-            if is_set:
-                raise ValueError(
-                    f"{name} is set: that runs on the CPU only; leave it out, or give device='cpu'"
-                )
+        given = [one.name for one in OF_THE_CPU if one.differs(getattr(options, one.name))]
+        if votes.present is not None:
+            given.append("present")
+        if given:
+            raise ValueError(
+                f"{given[0]} is set: that runs on the CPU only; leave it out, or give device='cpu'"
+            )
         if is_map(options.prior):
             raise ValueError("prior is a map: that runs on the CPU only; give a number, or device='cpu'")
         if votes.out is not None and self._of_tensors:
@@ -84,12 +85,13 @@ class Cuda:
         if any(tensor is None for tensor in tensors):
             raise ValueError("a rater is None: on a device, leave them out of the list")
         names = [name_of(i, votes.names) for i in range(len(tensors))]
-        shape = tuple(tensors[0].shape)
-        for name, tensor in zip(names, tensors, strict=True):
-            if tuple(tensor.shape) != shape:
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        shape = shapes[0]
+        for name, other in zip(names, shapes, strict=True) if len(set(shapes)) > 1 else ():
+            if other != shape:
                 raise ValueError(
-                    f"{name} has shape {tuple(tensor.shape)}, {names[0]} has shape {shape}: "
-                    f"{transposed(name, tuple(tensor.shape), shape) or 'resample to one grid'}"
+                    f"{name} has shape {other}, {names[0]} has shape {shape}: "
+                    f"{transposed(name, other, shape) or 'resample to one grid'}"
                 )
         if not shape or 0 in shape:
             raise ValueError(f"the raters' arrays are empty: shape {shape}")
@@ -105,11 +107,11 @@ class Cuda:
         lengths = [case.shape[axis] for axis in axes]
         with current(place):
             work = self._memory(out, lengths, axes, wide=wide)
-            raters = self._lent_raters(case)
-            written = work if work is None else _all_lent([work], ["out"], place)[0]
+            raters = case.given.arrays if self._of_tensors else case.in_memory_order().raters
+            *lent, written = _all_lent([*raters, work], [*case.given.names, "out"], place)
             mask = self._lent_mask(case)
         result, array = _core.fuse_on_device(
-            raters,
+            lent,
             lengths,
             wide,
             written,
@@ -137,10 +139,6 @@ class Cuda:
             return seen
         return np.empty(lengths, np.float64 if wide else np.float32)
 
-    def _lent_raters(self, case: Case) -> list[Any]:
-        raters = case.given.arrays if self._of_tensors else case.in_memory_order().raters
-        return _all_lent(raters, case.given.names, self._place)
-
     def _lent_mask(self, case: Case) -> Any:
         """Return the mask as the core takes it: a byte a voxel, a capsule or an array."""
         mask = case.mask
@@ -166,14 +164,14 @@ def _check_number(raters: int) -> None:
 
 
 def _all_lent(values: Sequence[Any], names: Sequence[str], place: Place) -> list[Any]:
-    """Return arrays as they are, tensors as DLPack's capsules, ready on the stream; the device is the current one."""
+    """Return arrays and None as they are, tensors as DLPack's capsules, ready on the stream; the device is the current one."""
     streams = {kind: consumer_stream(place, kind) for kind in set(map(type, values))}
     return [_lent(value, name, streams[type(value)]) for value, name in zip(values, names, strict=True)]
 
 
 def _lent(value: Any, name: str, stream: int) -> Any:
-    if isinstance(value, np.ndarray):
-        return _plain(value)
+    if value is None or isinstance(value, np.ndarray):
+        return None if value is None else _plain(value)
     try:
         return _lent_by_torch(value, stream) if is_torch(value) else value.__dlpack__(stream=stream)
     except Exception as error:

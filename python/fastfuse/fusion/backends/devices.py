@@ -49,28 +49,21 @@ def place_of(raters: Sequence[Any], device: Any) -> Place | None:
     found = {number for _, number in on if number is not None}
     if not found and wanted is None:
         return None
-    lie = {name_of(i, None): number for i, number in on}
-    first = next((name for name, number in lie.items() if number is not None), "")
+    first = next((f"{name_of(i, None)} lies on cuda:{number}" for i, number in on if number is not None), "")
     if wanted == "cpu":
         if found:
-            raise ValueError(
-                f"device is 'cpu', and {first} lies on cuda:{lie[first]}: copy it to this machine first"
-            )
+            raise ValueError(f"device is 'cpu', and {first}: copy it to this machine first")
         return None
-    if len(found) > 1 or (found and None in lie.values()):
+    if len(found) > 1 or (found and any(number is None for _, number in on)):
         where = enumerated(
-            [f"{name} on {'the CPU' if n is None else f'cuda:{n}'}" for name, n in lie.items()]
+            [f"{name_of(i, None)} on {'the CPU' if n is None else f'cuda:{n}'}" for i, n in on]
         )
         raise ValueError(f"the raters lie in several places ({where}): bring them to one")
     if found and wanted not in (None, "cuda", *found):
-        raise ValueError(
-            f"device is {quoted(device)}, and {first} lies on cuda:{lie[first]}: bring them together"
-        )
+        raise ValueError(f"device is {quoted(device)}, and {first}: bring them together")
     reason = why_not()
     if reason:
-        asked = (
-            f"device is {quoted(str(device))}" if device is not None else f"{first} lies on cuda:{lie[first]}"
-        )
+        asked = f"device is {quoted(str(device))}" if device is not None else first
         raise FastfuseError(f"{asked}: {reason}; or fuse on the CPU")
     if not found:
         return Place(0 if wanted == "cuda" else int(wanted or 0), 0, None)
