@@ -12,8 +12,8 @@ std::string why_not() {
     if (status == cudaSuccess && devices > 0) return "";
     cudaGetLastError(); // clears the error
     if (status == cudaErrorInitializationError)
-        return "CUDA cannot start in this process, as in one that was forked after its parent used CUDA: let it "
-               "be started anew (multiprocessing's 'spawn')";
+        return "CUDA cannot start in this process, as in one that was forked after its parent used CUDA: "
+               "let it be started anew (multiprocessing's 'spawn')";
     return std::string("CUDA finds no device here (") + cudaGetErrorString(status) +
            "): is there one, with a driver that is new enough?";
 }
