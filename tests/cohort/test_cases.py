@@ -175,7 +175,38 @@ def test_what_is_no_cohort(tmp_path: Path) -> None:
         find_cohort(tmp_path, glob=GLOB, table=tmp_path / "cases.tsv")
     with pytest.raises(CohortError, match="cannot be read as a table"):
         find_cohort(tmp_path, table=tmp_path / "cases.tsv")
-    with pytest.raises(CohortError, match="no case found"):
+    with pytest.raises(
+        CohortError, match="no case found; it holds no image; give the folder that holds the cases"
+    ):
+        find_cohort(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "by_case", "by_rater"),
+    [
+        ("a/masks/r1.nii.gz", "{case}/masks/{rater}.nii.gz", "{rater}/masks/{case}.nii.gz"),
+        ("a/r.1.SEG.nrrd", "{case}/{rater}.SEG.nrrd", "{rater}/{case}.SEG.nrrd"),
+        ("of a_r1.npz", "{case}_{rater}.npz", "{rater}_{case}.npz"),
+    ],
+)
+def test_other_names_bring_a_pattern_that_fits(
+    tmp_path: Path, name: str, by_case: str, by_rater: str
+) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(CohortError) as refused:
+        find_cohort(tmp_path)
+    one, other = re.findall(r"'(\{.*?)'", str(refused.value))
+    assert (one, other) == (by_case, by_rater)
+    (first,), (second,) = find_cohort(tmp_path, glob=one), find_cohort(tmp_path, glob=other)
+    assert (first.name, first.raters) == (second.raters[0], (second.name,))
+    assert f"if {first.name} is the case" in str(refused.value)
+
+
+def test_files_of_one_case_are_sent_to_fuse(tmp_path: Path) -> None:
+    (tmp_path / "alice.nii").touch()
+    with pytest.raises(CohortError, match=r"if alice\.nii and the like are one case's raters, fuse them by"):
         find_cohort(tmp_path)
 
 

@@ -14,11 +14,15 @@ from ..images.formats.no_text import why_no_text
 from ..images.paths import as_path, needed_path, shown
 from ..inputs.names import cells_of, composed, counted, enumerated, quoted, unquoted
 from .bids import BidsFile, bids_files
-from .msseg import find_cases, rater_number
+from .msseg import find_cases, has_names_of_msseg, rater_number
 
 FIELDS = re.compile(r"\{(\w*)\}")
 COLUMNS = ("case", "rater", "path")
 BESIDE = ("mask", "image")
+FORMS = ("case", "rater")
+IMAGE = re.compile(
+    r"(\.nii(\.gz|\.bz2)?|(\.seg)?\.nrrd|\.nhdr|\.mh[ad]|\.mgz|\.dcm|\.np[yz]|\.png|\.tiff?)$", re.IGNORECASE
+)
 LONGEST = 150  # bytes of a case's name, which names a folder
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # names that Windows keeps for itself
 
@@ -86,6 +90,8 @@ def find_cohort(
 
 
 def _of_msseg(root: Path, split: str) -> list[CohortCase]:
+    if not has_names_of_msseg(root):
+        raise CohortError(f"{shown(root)}: no case found; {_remedy(root)}")
     return [
         _case(
             case.name,
@@ -95,6 +101,25 @@ def _of_msseg(root: Path, split: str) -> list[CohortCase]:
         )
         for case in find_cases(root, split)
     ]
+
+
+def _remedy(root: Path) -> str:
+    """Return what to do about files that are called as in no layout, by the name of one of them."""
+    names = (path.relative_to(root).as_posix() for path in _files_below(root))
+    name, met = next(((name, met) for name in names if (met := IMAGE.search(name))), ("", None))
+    if met is None:
+        return "it holds no image; give the folder that holds the cases"
+    table = "list the files in a table (table=FILE, --table FILE)"
+    stem, ending = name[: met.start()], met[0]
+    parts = re.fullmatch(r"([^/]+)(/(?:.*/)?)[^/]+", stem) or re.fullmatch(r"([^/]+)([_-])[^/_-]+", stem)
+    if parts is None:
+        return f"if {shown(name)} and the like are one case's raters, fuse them by fastfuse fuse; or {table}"
+    one, other = (f"'{{{first}}}{parts[2]}{{{last}}}{ending}'" for first, last in (FORMS, FORMS[::-1]))
+    return (
+        "names are neither as in MSSEG-2016 nor as in BIDS; say by a pattern what in a path is the case, and what the rater "
+        f"(glob=PATTERN, --glob PATTERN): of {shown(name)}, {one} if {shown(parts[1])} is the case, {other} if it is the rater; or "
+        f"{table}"
+    )
 
 
 def _of_bids(root: Path) -> list[CohortCase]:

@@ -157,6 +157,11 @@ def find_case(folder: Path | str) -> Case:
     return case
 
 
+def has_names_of_msseg(root: Path) -> bool:
+    """Tell whether a folder, or one above it, holds any file that is called as those of a case."""
+    return bool(search(root)) or folder_above(root) is not None or bool(files_of_no_case(root))
+
+
 def splits_in(cases: Sequence[Case]) -> str:
     """Return in words which splits the cases belong to."""
     counts = Counter(case.split for case in cases)
@@ -179,7 +184,7 @@ def _nothing_found(root: Path, split: str, cases: Sequence[Case]) -> str:
     return (
         f"{shown(root)}: {found}; give a folder with "
         "Training/Center_01/Patient_01/Preprocessed_Data/FLAIR_preprocessed.nii.gz, or with the archive of 2016, "
-        "whose cases lie in folders as 01016SACH"
+        "whose cases lie in folders as 01016SACH; cases of other names are fused by fastfuse cohort fuse (--glob, --table)"
     )
 
 
