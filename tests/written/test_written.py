@@ -11,7 +11,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 import fastfuse
 from fastfuse.errors import FastfuseError, GridError, OutputError
@@ -20,6 +19,8 @@ from fastfuse.images.formats.segments import with_segments
 from fastfuse.images.reading import read
 from fastfuse.images.wanted import Wanted
 from fastfuse.inputs.foreground import Foreground
+
+sitk = pytest.importorskip("SimpleITK")
 
 SHAPE = (9, 8, 7)
 TURN = np.array([[0, -1.5, 0, 20], [1.2, 0, 0, -30], [0, 0, 2.5, 5], [0, 0, 0, 1]])
