@@ -193,6 +193,8 @@ BASES = {
 @pytest.mark.parametrize("command", BASES)
 def test_every_option_given_empty(tmp_path: Path, command: str) -> None:
     """None is taken for a file, a folder or nothing: each refusal names its option."""
+    if command in ("experiment", "predict"):
+        pytest.importorskip("torch")
     switches = switches_of(command)
     assert switches
     for switch in switches:
@@ -231,7 +233,8 @@ def test_empty_names_in_python(tmp_path: Path) -> None:
 def test_another_program_s_word_for_an_option(tmp_path: Path, words: str, offered: str) -> None:
     done = run_here(tmp_path, *words.split())
     assert done.returncode == 2
-    assert re.search(rf"No such option: \S+ \(Possible options: {offered}\)", done.stderr), done.stderr
+    by_typer, by_click = rf": \S+ \(Possible options: {offered}\)", rf" '\S+'\. Did you mean '{offered}'\?"
+    assert re.search(f"No such option({by_typer}|{by_click})", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -245,4 +248,7 @@ def test_another_program_s_word_for_an_option(tmp_path: Path, words: str, offere
 def test_no_option_of_another_meaning_is_offered(tmp_path: Path, words: str, typed: str) -> None:
     """--force and --resume of a command do not replace what is there."""
     done = run_here(tmp_path, *words.split())
-    assert (done.returncode, done.stderr) == (2, f"error: No such option: {typed} (see --help)\n")
+    assert done.returncode == 2
+    assert done.stderr in {
+        f"error: No such option{words} (see --help)\n" for words in (f": {typed}", f" '{typed}'.")
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
 import typer.main
 
+from fastfuse.cli.flags import was_typed
 from fastfuse.cli.words.commands import command_called
 from fastfuse.cli.words.declared import Context, declared_in, for_typer
 from fastfuse.cli.words.straight import NotStraightError, values_of_words
@@ -66,7 +68,7 @@ def by_typer(words: list[str]) -> tuple[dict[str, Any], set[str]]:
     with made:
         one.invoke(made)
     (given,) = heard
-    typed = {name for name in given if str(made.get_parameter_source(name)).endswith("COMMANDLINE")}
+    typed = {name for name in given if was_typed(made, name)}
     return without_context(given), typed
 
 
@@ -85,6 +87,20 @@ def test_straight_words_are_read_as_by_typer(words: list[str]) -> None:
     if "context" in values:
         context = values["context"]
         assert {name for name in own if context.get_parameter_source(name)} == typed
+
+
+@pytest.mark.parametrize("kind", [Enum, IntEnum])
+def test_what_was_typed_is_told_by_any_click(kind: Any) -> None:
+    """Since click 8.5 a source is a number, which is what str() of it says."""
+    source = kind("ParameterSource", ["COMMANDLINE", "DEFAULT"])
+
+    class Asked:
+        def get_parameter_source(self, name: str, /) -> Any:
+            return source[name] if name in source.__members__ else None
+
+    assert was_typed(Asked(), "COMMANDLINE")
+    assert not was_typed(Asked(), "DEFAULT")
+    assert not was_typed(Asked(), "nothing")
 
 
 @pytest.mark.parametrize("words", OTHERS, ids=" ".join)

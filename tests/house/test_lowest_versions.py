@@ -65,7 +65,7 @@ def test_lowest_versions(tmp_path: Path) -> None:
     lowest = ("--resolution", "lowest-direct")
     run(str(UV), "venv", "--quiet", "--python", lowest_python(), str(tmp_path / "venv"))
     extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    run(*install, *lowest, "-r", "pyproject.toml", *extras, "pytest>=8")
+    run(*install, *lowest, "-r", "pyproject.toml", *extras, "pytest>=8.2")
     debug = ("-C", "cmake.build-type=Debug", "-C", "cmake.define.CMAKE_CXX_FLAGS_DEBUG=-O1")
     run(*install, "--no-deps", "-C", f"build-dir={tmp_path / 'build'}", *debug, ".")
     assert_lowest(python)

@@ -26,7 +26,7 @@ ON_OFFER = [*(row.name for row in in_help_order()), AUTO.name]
 FUNCTIONS = {row.function: row.name for row in in_help_order() if row.function != row.name}
 FLAGGED = {name: one for name, one in {**BY_NAME, **LABEL_OPTIONS}.items() if one.flag is not None}
 LABELS = "Label maps"
-UNTYPED = ("None", "ParameterSource.DEFAULT")
+UNTYPED = (None, "DEFAULT")
 # Options of files, which are not declared with those of a fusion.
 OTHERS = (
     "method",
@@ -135,7 +135,8 @@ def values_of(typed: Mapping[str, Any]) -> dict[str, Any]:
 
 def was_typed(context: Context, name: str) -> bool:
     """Tell whether an option was typed, and is no default."""
-    return str(context.get_parameter_source(name)) not in UNTYPED
+    source = context.get_parameter_source(name)  # by its name: click 8.5 made it a number to str()
+    return getattr(source, "name", source) not in UNTYPED
 
 
 def without_own_defaults(context: Context, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,19 +61,24 @@ class Evidence:
     @property
     def is_empty(self) -> bool:
         """Whether no fused voxel reaches the cut."""
-        return bool(self.highest < self.cut)
+        return bool(self.highest < self.written_cut)
 
     @property
     def is_empty_by_ties(self) -> bool:
         """Whether the highest probability is the cut itself, which counts as background."""
         return self.ties == "background" and bool(
-            np.nextafter(self.highest, type(self.highest)(2)) >= self.cut
+            np.nextafter(self.highest, type(self.highest)(2)) >= self.written_cut
         )
 
     @property
     def is_full(self) -> bool:
         """Whether all fused voxels reach the cut."""
-        return bool(self.lowest >= self.cut)
+        return bool(self.lowest >= self.written_cut)
+
+    @property
+    def written_cut(self) -> np.floating:
+        """The cut as arrays are compared with it; before NumPy 2 a single number is compared in double precision."""
+        return self._written(self.cut)
 
     def _written(self, value: float) -> np.floating:
         dtype: Any = getattr(
@@ -87,6 +92,7 @@ def shown_beside(value: np.floating, cut: float) -> str:
     """Return a probability with so many digits that it lies on its own side of the cut."""
     for digits in range(3, MOST_DIGITS):
         text = f"{float(value):.{digits}g}"
-        if (type(value)(text) >= cut) == (value >= cut) and (float(text) >= cut) == (value >= cut):
+        is_marked = value >= type(value)(cut)
+        if (type(value)(text) >= type(value)(cut)) == is_marked and (float(text) >= cut) == is_marked:
             return text
     return repr(float(value))
