@@ -205,6 +205,26 @@ def test_order_of_arrival_changes_no_bit_and_intervals_are_over_cases() -> None:
         assert (one.sensitivity - 0.02 <= high).all()
 
 
+@quiet
+@pytest.mark.parametrize("priors", ["own", "shared"])
+@pytest.mark.parametrize("of_label", [0, 1])
+def test_no_interval_by_the_belief_alone(priors: Any, of_label: int) -> None:
+    """Who read no case, or one alone, of those that hold a label has no interval for it; all others have one."""
+    tables = {}
+    for k in range(8):
+        votes = votes_of("labels", k, 0.3)
+        if k > 2:
+            votes = votes[1:]  # Ann reads three cases
+        elif k >= of_label:
+            votes[votes == 4] = 0
+        tables[f"{k}"] = tabulate(list(votes), names=NAMES[-len(votes) :], labels="all")
+    found: Any = pool(tables, "staple", priors=priors, intervals="bootstrap", replicates=60)
+    lacking = np.zeros(found.sensitivity.shape, bool)
+    lacking[0, found.labels.index(4)] = True
+    np.testing.assert_array_equal(np.isnan(found.intervals.sensitivity).all(axis=-1), lacking)
+    np.testing.assert_array_equal(np.isnan(found.sensitivity), lacking & (of_label == 0))
+
+
 def test_refusals() -> None:
     tables = tables_of(cohort_of("labels", absent=False))
     with pytest.raises(ValueError, match=r"method is 'majority': .* give priors='shared'"):

@@ -105,6 +105,21 @@ def test_undetermined_is_nan() -> None:
     np.testing.assert_array_equal(np.isnan(found.sensitivity).all(axis=-1), undetermined)
 
 
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("method", ["staple", "majority"])
+def test_no_interval_without_its_rate(method: Any) -> None:
+    """A rater who votes nowhere where a label is thought true has no sensitivity for it, and no interval by the belief alone."""
+    maps = [one.astype(np.float32) for one in maps_of()]
+    maps[0][np.any([one == 4 for one in maps], axis=0)] = np.nan
+    found = fastfuse.fuse(maps, method, **BOOTSTRAP, missing="nan", replicates=20)
+    assert found.intervals is not None
+    np.testing.assert_array_equal(np.isnan(found.sensitivity), np.isnan(found.intervals.sensitivity_error))
+    np.testing.assert_array_equal(
+        np.isnan(found.sensitivity), np.isnan(found.intervals.sensitivity).all(axis=-1)
+    )
+    assert np.isnan(found.sensitivity).sum() == 1
+
+
 @pytest.mark.parametrize("case", ["one rater", "one label"])
 def test_too_little_to_resample(case: str) -> None:
     maps = maps_of(1) if case == "one rater" else [np.ones(SHAPE, np.uint8)] * 3

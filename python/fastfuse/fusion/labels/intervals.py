@@ -83,13 +83,15 @@ def bootstrap(
 ) -> LabelIntervals | None:
     """Return percentile intervals over resampled voxels, or samples of cases, if they are asked for.
 
-    They are nan for labels that hold no voxel, for labels and raters that more than 5 % of the samples lack, for labels that a
-    rater does not know, and where there is one rater or one label: these are right whatever is drawn.
+    They are nan where the sensitivity is: for labels that nobody thinks true where the rater votes, and those that they do not know;
+    where more than 5 % of the samples lack such voxels; and where there is one rater or one label: these are right whatever is drawn.
     """
     if options.intervals == "none":
         return None
     kind = "bootstrap" if over_cases is None else "cases"
-    known = known_rates(found.confusion, found.mass, table.volume, asked.unknown)
+    volume = np.asarray(table.volume)
+    seen = np.asarray(found.seen).reshape(volume.shape)
+    known = known_rates(found.confusion, seen, volume, asked.unknown)
     if not known.any():
         return LabelIntervals.undefined(kind, known.shape)
     samples = (
@@ -99,10 +101,21 @@ def bootstrap(
 
 
 def known_rates(
-    confusion: Rates, mass: Rates, volume: Rates, unknown: Sequence[Sequence[int]]
+    confusion: Rates, seen: Rates, volume: Rates, unknown: Sequence[Sequence[int]]
 ) -> NDArray[np.bool_]:
-    """Tell which sensitivities a bootstrap may give intervals; ``mass``, ``volume``: voxels of truths and votes."""
-    known = np.isfinite(np.diagonal(confusion, axis1=1, axis2=2)) & (mass > 0)
+    """Tell which sensitivities a bootstrap may give intervals.
+
+    Parameters
+    ----------
+    confusion : ndarray, shape (m, K, K)
+    seen : ndarray, shape (m, K)
+        Voxels of each truth on which the rater votes. Without any, the belief in raters alone makes the rate.
+    volume : ndarray, shape (m, K)
+        Votes for each label.
+    unknown : sequence of m sequences of int
+        Places of the labels that a rater does not know.
+    """
+    known = np.isfinite(np.diagonal(confusion, axis1=1, axis2=2)) & (seen > 0)
     known &= np.any(volume, axis=1, keepdims=True)
     for rater, codes in enumerate(unknown):
         known[rater, list(codes)] = False
@@ -130,16 +143,21 @@ def _resampled_voxels(counts: Rates, options: LabelOptions) -> Iterator[Rates]:
 def _fitted(
     table: CoreLabelTable, confusion: Rates, asked: CoreLabelOptions, samples: Iterable[Rates]
 ) -> Rates:
-    """Return the sensitivities of each sample, shape (replicates, m, K); nan of labels and raters that it lacks."""
+    """Return the sensitivities of each sample, shape (replicates, m, K); nan where nobody gives the label where the rater votes."""
     codes, labels = table.codes, len(table.labels)
     rates = []
     for drawn in samples:
         fitted = core.fit(table, drawn, confusion, asked)
         found = np.diagonal(fitted, axis1=1, axis2=2).copy()
-        voted = np.zeros(labels + 1, bool)
-        given = codes[drawn > 0]
-        voted[given] = True  # a missing vote is -1
-        found[:, ~voted[:labels]] = np.nan
-        found[(given < 0).all(axis=0)] = np.nan
+        found[~occurring(codes[drawn > 0], labels)] = np.nan
         rates.append(found)
     return np.array(rates)
+
+
+def occurring(codes: NDArray[np.int32], labels: int) -> NDArray[np.bool_]:
+    """Tell which labels anybody gives at voxels on which each rater votes, shape (m, K); a missing vote is -1."""
+    found = np.zeros((codes.shape[1], labels), bool)
+    for rater, there in enumerate((codes >= 0).T):
+        given = codes[there].ravel()
+        found[rater, given[given >= 0]] = True
+    return found

@@ -19,7 +19,7 @@ from ...vote_table import VoteTable
 from ..chosen import Labels
 from ..estimate import NO_VOXELS, LabelEstimate, estimate_of_fusion, estimate_of_masks
 from ..fuse import binary_options, check_size, core_options, fusion_of, rates_of
-from ..intervals import LabelIntervals, known_rates, of_samples
+from ..intervals import LabelIntervals, known_rates, occurring, of_samples
 from ..options import LabelOptions
 from ..prior_map import is_prior_map
 from ..readers import Readers
@@ -221,16 +221,17 @@ def _intervals(
     if options.intervals == "none":
         return None
     volumes = np.array([table.volume[list(places)] for table in tables])
-    known = known_rates(fit.confusion, fit.mass.sum(axis=0), volumes.sum(axis=0), unknown)
+    known = known_rates(fit.confusion, fit.counts.sum(axis=2), volumes.sum(axis=0), unknown)
     if len(tables) < 2:
         known[:] = False
     if not known.any():
         return LabelIntervals.undefined("cases", known.shape)
+    occur = np.array(
+        [occurring(table.codes[table.counts > 0][:, list(places)], len(table.labels)) for table in tables]
+    )
     rates = []
     for weights in draws(len(tables), options.replicates, options.seed):
         found = np.diagonal(problem.weighted(weights).fit_near(fit.theta).confusion, axis1=1, axis2=2).copy()
-        drawn = np.asarray(volumes[weights > 0].any(axis=0))
-        found[:, ~drawn.any(axis=0)] = np.nan
-        found[~drawn.any(axis=1)] = np.nan
+        found[~occur[weights > 0].any(axis=0)] = np.nan
         rates.append(found)
     return of_samples("cases", np.array(rates), known)
