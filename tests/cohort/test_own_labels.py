@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ from fastfuse.cohort.apply import AskedToApply, applied_cohort
 from fastfuse.cohort.estimate_file import read_estimate
 from fastfuse.cohort.workers.crew import Crew
 from fastfuse.fusion.labels.pooled.estimate import PooledLabelEstimate
+from fastfuse.images.sidecar import read_sidecar
 from fastfuse.reference import labels as reference
 
 from .common import NAMES, cohort_of, votes_of
 from .files import GLOB, consensus, fused, make_cohort, mask_path
+from .files import NAMES as RATERS
 
 Cases = dict[str, NDArray[np.float64]]
 quiet = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
@@ -255,6 +258,32 @@ def test_cohort_of_label_maps(tmp_path: Path) -> None:
     np.testing.assert_array_equal(consensus(tmp_path / "new", "case-01"), before)
     two = fused(root, tmp_path / "two", labels={0: "none", 1: "one"}, priors="own", replicates=3)
     assert set(two.failed) == set(two.cases)  # the maps hold other labels
+
+
+@quiet
+def test_sidecars_tell_the_belief_of_the_rates(tmp_path: Path) -> None:
+    """The belief that a case's sidecar tells makes the rates in it: that of all cases, not of the case's own votes."""
+    root, out = make_cohort(tmp_path / "in", 3, labels=True), tmp_path / "out"
+    made = fused(root, out, labels="all", priors="shared", replicates=3)
+    tables = {name: LabelTable.load(out / "tables" / f"{name}.npz") for name in made.cases}
+    told = made.facts["options"]["performance_prior"]
+    again = pool(tables, "staple", priors="shared", performance_prior=tuple(told))
+    assert isinstance(made.estimate, fastfuse.LabelEstimate)
+    np.testing.assert_array_equal(again.confusion, made.estimate.confusion)
+
+    asked = AskedToApply(out / "estimate.json", root, tmp_path / "new", glob=GLOB)
+    applied_cohort(asked, Crew(None, 1), lambda _: None)
+    for folder in (out, tmp_path / "new"):
+        facts = read_sidecar(folder / "cases" / "case-01" / "consensus.nii.gz")
+        assert facts["options"]["performance_prior"] == told
+
+    votes = [nib.load(mask_path(root, "case-01", name)) for name in RATERS]
+    some = made.estimate.of_raters(RATERS[:2]).apply(votes[:2])
+    some.save(tmp_path / "some.nii.gz")
+    assert read_sidecar(tmp_path / "some.nii.gz")["options"]["performance_prior"] == told
+
+    alone = fused(root, tmp_path / "alone", labels="all", pool="none", replicates=3)
+    assert alone.facts["options"]["performance_prior"] == "differs from case to case"
 
 
 @quiet

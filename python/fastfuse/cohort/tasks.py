@@ -314,7 +314,10 @@ def _write_labels(task: Task) -> list[str]:
     asked, options, fuse = settings.labels_of(task.case), settings.fusion_options, label_rates(task)
     if task.estimate is None or fuse is None:
         return label_files_by(job, settings.method, asked, options, _silent)[2]
-    more = {"pooled": _pooled_facts(task, read_estimate(task.estimate))}
+    saved = read_estimate(task.estimate)
+    if isinstance(saved.estimate, LabelEstimate) and settings.method != "majority":
+        options = replace(options, performance_prior=saved.estimate._belief)  # that of these votes is another
+    more = {"pooled": _pooled_facts(task, saved)}
     return label_files_by(job, settings.method, asked, options, _silent, fuse, more)[2]
 
 

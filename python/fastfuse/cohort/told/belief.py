@@ -9,17 +9,12 @@ import numpy as np
 from ...fusion.labels.chosen import Labels
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.knowledge import belief_told
-from ...fusion.labels.options import dirichlet_for
 
 
 def on_belief_in(estimate: LabelEstimate, readers: Collection[str]) -> list[str]:
     """Say which sensitivities of these raters, in rates that are applied, the belief in raters alone makes."""
     labels = Labels(estimate.labels, estimate.label_names)
-    belief = estimate._options.performance_prior
-    if (
-        estimate.method == "majority"
-        or dirichlet_for(belief, labels, estimate.volume, float(estimate.n_voxels)) is None
-    ):
+    if estimate.method == "majority" or estimate._belief is None:
         return []
     read = np.array([name in readers for name in estimate.names])[:, None]
     held = estimate.prior * estimate.n_voxels >= 1

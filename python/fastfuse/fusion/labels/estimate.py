@@ -43,11 +43,11 @@ from .fuse import (
     with_decisions,
 )
 from .intervals import LabelIntervals, bootstrap
-from .options import LabelMethod, LabelOptions, known_by_name, unknown_for
+from .options import LabelMethod, LabelOptions, dirichlet_for, known_by_name, unknown_for
 from .prior_map import is_prior_map
 from .readers import Readers
 from .recorded import with_origin_of_labels
-from .remarks import remarks_on, remarks_on_copies
+from .remarks import on_votes, remarks_on, remarks_on_copies
 from .result import Consensus, LabelFusion, shown_rates
 from .table import LabelTable
 
@@ -108,6 +108,12 @@ class LabelEstimate:
         """p(vote a | truth a) of each rater and label, shape (m, K)."""
         return np.diagonal(self.confusion, axis1=1, axis2=2)
 
+    @property
+    def _belief(self) -> tuple[float, float] | None:
+        """The belief in raters that the rates were estimated with, whatever is fused by them."""
+        labels, asked = Labels(self.labels, self.label_names), self._options.performance_prior
+        return dirichlet_for(asked, labels, self.volume, float(self.n_voxels))
+
     @documented(ENTRIES)
     def apply(
         self,
@@ -164,7 +170,8 @@ class LabelEstimate:
         fusion, remarks = self.consensus_of(votes, here)
         warn(remarks)
         labels = dict(zip(self.labels, self.label_names, strict=True)) if self.label_names else self.labels
-        options = replace(self._options, **{name: getattr(here, name) for name in OF_CASE})
+        of_case = {name: getattr(here, name) for name in OF_CASE}
+        options = replace(self._options, performance_prior=self._belief, **of_case)
         return with_origin_of_labels(fusion, votes, options, labels, remarks)
 
     def consensus_of(self, votes: Votes, here: LabelOptions) -> tuple[LabelFusion, list[str]]:
@@ -191,7 +198,7 @@ class LabelEstimate:
         return replace(
             self,
             names=tuple(names),
-            _options=replace(self._options, knows=knows),
+            _options=replace(self._options, knows=knows, performance_prior=self._belief),
             confusion=self.confusion[places],
             volume=self.volume[places],
             intervals=None if self.intervals is None else self.intervals.at(places),
@@ -226,7 +233,7 @@ class LabelEstimate:
         remarks = (
             [told([self.names[i] for i in ignored], f"has {nowhere}", f"have {nowhere}")] if ignored else []
         )
-        return fusion, [*case.remarks, *remarks, *self._on_votes(fusion, readers), *remarks_on_threads()]
+        return fusion, [*case.remarks, *remarks, *on_votes(fusion, readers.places), *remarks_on_threads()]
 
     def _consensus(self, table: CoreLabelTable, options: LabelOptions, readers: Readers) -> CoreLabelEstimate:
         """Return what is true in a table's rows: the share of the votes, or by the rates."""
@@ -281,14 +288,6 @@ class LabelEstimate:
             converged=self.converged,
             intervals=self.intervals,
         )
-
-    def _on_votes(self, fusion: LabelFusion, readers: Readers) -> list[str]:
-        reads = fusion.volume.sum(axis=1) > 0
-        silent = [self.names[i] for i in readers.places if not reads[i]]
-        said = [told(silent, "has no vote", "have no vote")] if silent else []
-        if np.count_nonzero(reads) == 1:
-            said.append("there is one rater only: the consensus rests on their votes alone")
-        return said
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"

@@ -68,6 +68,16 @@ def remarks_on_copies(fusion: LabelFusion, same: Same, files: Sequence[Hashable]
     return remarks_on_same_votes(marks.tolist(), same, fusion.raters, hints=hints, files=files)
 
 
+def on_votes(fusion: LabelFusion, places: Sequence[int]) -> list[str]:
+    """Say of a fusion by rates that are known who has no vote, of the raters at ``places``, and if one has all."""
+    reads = fusion.volume.sum(axis=1) > 0
+    silent = [fusion.raters[i] for i in places if not reads[i]]
+    said = [told(silent, "has no vote", "have no vote")] if silent else []
+    if np.count_nonzero(reads) == 1:
+        said.append("there is one rater only: the consensus rests on their votes alone")
+    return said
+
+
 def on_intervals(fusion: LabelFusion) -> list[str]:
     """Say where intervals that were asked for are defined for no rater and label."""
     if fusion.intervals is None or np.isfinite(fusion.intervals.sensitivity).any():
