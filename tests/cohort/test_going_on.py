@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Listener
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +164,35 @@ def test_a_full_disk_ends_the_run(tmp_path: Path, stage: str, monkeypatch: pytes
     fused(root, out)
     fused(root, tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
+
+
+AT_WORK = """
+import sys, time
+from multiprocessing.connection import Client
+sys.kept = Client(("localhost", {port}))
+sys.kept.send(0)
+time.sleep({seconds})
+"""
+KILLED = f"""
+import sys, time
+from fastfuse.cohort.workers.crew import spawned
+
+with spawned(2) as pool:
+    for seconds in (600, 0):
+        pool.submit(exec, {AT_WORK!r}.format(port=sys.argv[1], seconds=seconds))
+    time.sleep(600)
+"""
+
+
+def test_workers_end_with_a_process_that_is_killed() -> None:
+    """Who waits would wait forever, and who is at work would write into a folder in which the next run is at work."""
+    with Listener(("localhost", 0)) as listener:
+        command = [sys.executable, "-c", KILLED, str(listener.address[1])]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            workers = [listener.accept() for _ in range(2)]
+            assert [worker.recv() for worker in workers] == [0, 0]
+            process.kill()
+        for worker in workers:
+            assert worker.poll(60)
+            with worker, pytest.raises((EOFError, ConnectionError)):
+                worker.recv()

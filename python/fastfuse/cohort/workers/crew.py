@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,6 +22,7 @@ from ..tasks import Failed, Task
 from .parcels import KILLED, by_dask, of_worker
 
 Answer = TypeVar("Answer")
+ORPHANED = 143  # exit code of what was terminated
 MOST_DEATHS = 3  # of workers at one case, after which it is the case's fault
 Work = Callable[[Task], Answer | Failed]
 
@@ -164,6 +167,19 @@ def spawned(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(typed: Typed | None, is_shell: bool) -> None:
-    """Leave Ctrl-C to the process that began this one, and write for whom it writes."""
+    """Leave Ctrl-C to the process that began this one, write for whom it writes, and end with it."""
     set_audience(typed, is_shell)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone.
+
+    A pool's workers hold both ends of its queue, so that none of them learns of a parent that was killed. It would wait forever, or
+    finish a case into a folder in which the next run is at work.
+    """
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(ORPHANED)
