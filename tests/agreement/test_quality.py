@@ -171,3 +171,80 @@ def test_a_cohort_writes_and_says_it(tmp_path: Path) -> None:
     assert any("case 02: rater 4" in line for line in facts["warnings"]["cohort"])
     page = (tmp_path / "cohort.html").read_text()
     assert "What the raters move" in page
+
+
+def label_maps(cases: int = 5) -> dict[str, np.ndarray]:
+    """Return maps of 0, 2 and 5 by case: rater 3 copies rater 2 but for a few voxels, rater 4 has another's file, or nothing, in two."""
+    rng = np.random.default_rng(3)
+    found = cohort(cases, copied=True, swapped=1)
+    for votes in found.values():
+        votes *= np.where(rng.random(SHAPE) < 0.4, 5, 2).astype(np.uint8)
+        votes[0][rng.random(SHAPE) < 0.05] = 5
+    found["case 03"][4] = 0
+    return found
+
+
+def dice_of_labels(one: np.ndarray, other: np.ndarray) -> float:
+    both = np.count_nonzero((one == other) & (one > 0))
+    return 2 * both / (np.count_nonzero(one) + np.count_nonzero(other))
+
+
+@pytest.mark.parametrize("options", [[], ["--priors", "own"], ["--knows", "rater 0=0,2"]])
+def test_of_label_maps_by_their_dice(tmp_path: Path, options: list[str]) -> None:
+    """Copies, empty files and those of another patient are told as of masks; the numbers are those of NumPy."""
+    found = label_maps()
+    for case, maps in found.items():
+        if "--knows" in options:
+            maps[0][maps[0] == 5] = 0
+        for name, one in zip(NAMES, maps, strict=True):
+            path = tmp_path / "data" / case / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(one, np.diag([1.0, 1.0, 2.0, 1.0])), path)
+    made = ran(tmp_path, *FUSE, "--labels", "all", *options, "--report", "cohort.html")
+    assert made.returncode == 0, made.stderr
+    said = " ".join(made.stderr.split())
+    for what in (
+        "case 01: rater 4 has a Dice of 0",
+        "case 03: rater 4 has a Dice of 0.00",
+        "rater 2 and rater 3 are",
+    ):
+        assert what in said
+    assert said.count("has a Dice of") == 2
+    assert said.count("are nearer to each other") == 1
+
+    whole = np.stack([np.concatenate([maps[i].ravel() for maps in found.values()]) for i in range(5)])
+    rows = list(csv.DictReader((tmp_path / "fused" / "quality.csv").read_text().splitlines()))
+    assert [row["cases_apart"] for row in rows[:5]] == ["", "", "", "", "case 01; case 03"]
+    assert (rows[2]["nearest"], rows[3]["nearest"]) == ("rater 3", "rater 2")
+    assert float(rows[2]["dice_with_nearest"]) == pytest.approx(dice_of_labels(whole[2], whole[3]))
+    if "--knows" in options:  # 5 counts for nothing where one of the two does not know it
+        of_two = [np.where(one == 5, 0, one) for one in whole]
+        nearest = max(dice_of_labels(of_two[0], of_two[i]) for i in range(1, 5))
+        assert float(rows[0]["dice_with_nearest"]) == pytest.approx(nearest)
+    agreement = list(csv.DictReader((tmp_path / "fused" / "agreement.csv").read_text().splitlines()))
+    for row in agreement:
+        maps = found[row["case"]]
+        known = [np.where(maps == 5, 0, maps) if "--knows" in options and not k else maps for k in range(5)]
+        pairs = [dice_of_labels(known[k][i], known[k][k]) for i in range(5) for k in range(i)]
+        assert float(row["mean_dice"]) == pytest.approx(np.mean(pairs))
+        assert (row["voxels"], row["marked_voxels"]) == (str(maps[0].size), str(maps.any(axis=0).sum()))
+    page = (tmp_path / "cohort.html").read_text()
+    assert "Dice and conformity are those over all labels but 0." in page
+
+
+def test_what_a_case_of_label_maps_is_told_by_shared_rates() -> None:
+    """Copies in a case, and who gives nothing but background, as of masks."""
+    found = label_maps()
+    found["case 02"][3] = found["case 02"][2]
+    tables = {case: fastfuse.tabulate(list(maps), names=NAMES, labels="all") for case, maps in found.items()}
+    rates = fastfuse.pool(tables, "staple")
+    with pytest.warns(fastfuse.FusionWarning) as caught:
+        rates.apply(found["case 02"])
+    assert [str(one.message) for one in caught] == [
+        "rater 2 and rater 3 hold the same votes: they count as 2 raters; leave copies out"
+    ]
+    with pytest.warns(fastfuse.FusionWarning) as caught:
+        rates.apply(found["case 03"])
+    assert [str(one.message) for one in caught] == [
+        "rater 4 gives label 0 alone: leave them out if they did not read, keep them if they did"
+    ]

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ...fusion.intervals import Intervals
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.table import LabelTable
 from ...fusion.of_raters.agreement import of_tables
+from ...fusion.of_raters.of_labels import masks_of_labels, voxels_with_labels
 from ...fusion.of_raters.quality import Quality, quality_of
 from ...fusion.options import Options
 from ...fusion.pooled.deviation import Deviation, deviation, has_rates
@@ -31,6 +32,7 @@ from ...inputs.names import told
 from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
+Unknown = Mapping[str, Collection[int]]  # labels that raters do not know
 MOST_IN_A_FIGURE = 400  # cases
 
 
@@ -141,8 +143,17 @@ def matrix_of(deviations: Mapping[str, Deviation]) -> tuple[list[str], list[str]
     return names, list(deviations), np.array([one.log_ratio for one in deviations.values()]).T
 
 
-def quality_in(tables: Tables, deviations: Mapping[str, Deviation], settings: Settings) -> Quality | None:
-    """Return what the tables of masks tell of the raters; None where there are none."""
+def quality_in(
+    tables: Tables,
+    deviations: Mapping[str, Deviation],
+    settings: Settings,
+    unknown: Unknown,
+) -> Quality | None:
+    """Return what the tables tell of the raters, of label maps by their Dice alone; None where there are none."""
+    of_labels = {case: table for case, table in tables.items() if isinstance(table, LabelTable)}
+    if of_labels:
+        stacked = {case: masks_of_labels(table, unknown) for case, table in of_labels.items()}
+        return quality_of(stacked, {}, None, Options())
     of_masks = {case: table for case, table in tables.items() if isinstance(table, VoteTable)}
     if not of_masks or len(of_masks) < len(tables):
         return None
@@ -179,6 +190,29 @@ def quality_csv(quality: Quality) -> bytes:
     return csv_of(head, [*rows, ["(one more)", quality.one_more, "", "", "", "", ""]])
 
 
+def agreement_csv(tables: Tables, prior: Mapping[str, float], unknown: Unknown) -> dict[str, bytes]:
+    """Return how far raters agree in each case, by the name of the file; nothing where there are no tables."""
+    of_labels = {case: table for case, table in tables.items() if isinstance(table, LabelTable)}
+    if of_labels:
+        head: tuple[str, ...] = ("case", "voxels", "mean_dice", "conformity", "marked_voxels")
+        lines = [[case, *_agreement_on_labels(table, unknown)] for case, table in of_labels.items()]
+        return {"agreement.csv": csv_of(head, lines)}
+    rows = agreement_rows(tables)
+    head = (
+        "case", "voxels", "mean_dice", "conformity", "fleiss_kappa", "krippendorff_alpha", "gwet_ac1", "prior", "marked_voxels",
+    )  # fmt: skip
+    lines = [[case, *row, prior.get(case, np.nan), marked] for case, *row, marked in rows]
+    return {"agreement.csv": csv_of(head, lines)} if rows else {}
+
+
+def _agreement_on_labels(table: LabelTable, unknown: Unknown) -> list[Any]:
+    try:
+        found = of_tables(masks_of_labels(table, unknown), None)
+    except ValueError:  # one rater
+        return [table.voxels, np.nan, np.nan, np.nan]
+    return [table.voxels, found.mean_dice, found.conformity, voxels_with_labels(table)]
+
+
 def agreement_rows(tables: Tables) -> list[list[Any]]:
     """Return how far raters agree in each case: kappa, alpha and AC1 of what anybody marks, how many voxels that are, and the mean Dice."""
     rows: list[list[Any]] = []
@@ -210,26 +244,15 @@ def csv_of(head: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def csvs(
-    rows: Sequence[RaterRow], deviations: Mapping[str, Deviation], tables: Tables, prior: Mapping[str, float]
+    rows: Sequence[RaterRow],
+    deviations: Mapping[str, Deviation],
+    tables: Tables,
+    prior: Mapping[str, float],
+    unknown: Unknown | None = None,
 ) -> dict[str, bytes]:
     """Return the tables of a cohort as CSV, by the names of their files."""
     found = {"raters.csv": _raters_csv(rows)}
-    agreement = agreement_rows(tables)
-    if agreement:
-        head = (
-            "case",
-            "voxels",
-            "mean_dice",
-            "conformity",
-            "fleiss_kappa",
-            "krippendorff_alpha",
-            "gwet_ac1",
-            "prior",
-            "marked_voxels",
-        )
-        found["agreement.csv"] = csv_of(
-            head, [[case, *row, prior.get(case, np.nan), marked] for case, *row, marked in agreement]
-        )
+    found |= agreement_csv(tables, prior, unknown or {})
     if deviations:
         lines = [
             [case, name, one.log_ratio[i], one.per_voxel[i], one.sensitivity[i], one.specificity[i]]

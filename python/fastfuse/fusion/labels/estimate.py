@@ -233,6 +233,7 @@ class LabelEstimate:
         remarks = (
             [told([self.names[i] for i in ignored], f"has {nowhere}", f"have {nowhere}")] if ignored else []
         )
+        remarks += remarks_on_copies(fusion, same_in_codes(table, readers.places), case.votes.files)
         return fusion, [*case.remarks, *remarks, *on_votes(fusion, readers.places), *remarks_on_threads()]
 
     def _consensus(self, table: CoreLabelTable, options: LabelOptions, readers: Readers) -> CoreLabelEstimate:

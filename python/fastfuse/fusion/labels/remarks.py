@@ -8,6 +8,7 @@ import numpy as np
 
 from ...inputs.names import counted, enumerated, told
 from ...inputs.raters import Same, remarks_on_same_votes
+from ..doubts.remedies import IF_EMPTY
 from ..prior_map import LEAST
 from .chosen import Labels
 from .knowledge import on_knowledge
@@ -69,10 +70,15 @@ def remarks_on_copies(fusion: LabelFusion, same: Same, files: Sequence[Hashable]
 
 
 def on_votes(fusion: LabelFusion, places: Sequence[int]) -> list[str]:
-    """Say of a fusion by rates that are known who has no vote, of the raters at ``places``, and if one has all."""
+    """Say of a fusion by rates that are known who has no vote, or none but background, of the raters at ``places``; and if one has all."""
     reads = fusion.volume.sum(axis=1) > 0
     silent = [fusion.raters[i] for i in places if not reads[i]]
     said = [told(silent, "has no vote", "have no vote")] if silent else []
+    marks = fusion.volume @ (np.asarray(fusion.labels) != BACKGROUND) > 0
+    if np.count_nonzero(marks) > np.count_nonzero(reads & ~marks):
+        empty = [fusion.raters[i] for i in np.flatnonzero(reads & ~marks)]
+        what = f"label {BACKGROUND} alone: {IF_EMPTY}"
+        said += [told(empty, f"gives {what}", f"give {what}")] if empty else []
     if np.count_nonzero(reads) == 1:
         said.append("there is one rater only: the consensus rests on their votes alone")
     return said

@@ -135,12 +135,15 @@ class Quality:
 
 
 def quality_of(
-    tables: Mapping[str, VoteTable], deviations: Mapping[str, Deviation], method: Method, options: Options
+    tables: Mapping[str, VoteTable],
+    deviations: Mapping[str, Deviation],
+    method: Method | None,
+    options: Options,
 ) -> Quality | None:
     """Return what tables of masks tell; None of soft votes, and where there are fewer than three raters.
 
-    ``deviations`` tell the raters' own rates in each case; without any there is no drift. Cases come in the order of their
-    names.
+    ``deviations`` tell the raters' own rates in each case; without any there is no drift, and without a ``method`` no influence.
+    Cases come in the order of their names.
     """
     whole = reduce(add, (tables[case] for case in sorted(tables)))
     names = whole.names
@@ -150,7 +153,9 @@ def quality_of(
         return None
     if len(names) < 3:
         return None
-    influence, one_more = _influence(whole, method, options)
+    influence, one_more = np.full(len(names), np.nan), math.nan
+    if method is not None:
+        influence, one_more = _influence(whole, method, options)
     drift, cases = _drift(names, deviations)
     apart, strange = _apart(tables, names), _strange(tables)
     doubtful = {one[:2] for one in apart} | {one[:2] for one in strange}

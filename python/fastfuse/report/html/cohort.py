@@ -286,6 +286,9 @@ def _cases(facts: Facts, agreement: Rows) -> list[dict[str, Any]]:
         "gwet_ac1": "AC1",
         "prior": "prior",
     }
+    titles = {
+        name: title for name, title in titles.items() if name in agreement[0]
+    }  # of label maps Dice alone
     columns = [("case", tables.WRAP), ("voxels", tables.NUMBER)]
     columns += [(title, tables.NUMBER) for title in titles.values()]
     columns += [("warnings", tables.NUMBER)]
@@ -301,5 +304,9 @@ def _cases(facts: Facts, agreement: Rows) -> list[dict[str, Any]]:
         ]
         for one in agreement
     ]
-    caption = "Kappa, alpha and AC1 are those of the voxels that anybody marks."
+    caption = (
+        "Kappa, alpha and AC1 are those of the voxels that anybody marks."
+        if "fleiss_kappa" in titles
+        else "Dice and conformity are those over all labels but 0."
+    )
     return [section("cases", "Cases", [tables.table(caption, columns, rows)])]
