@@ -183,7 +183,10 @@ def as_written(message: str) -> str:
 
 
 def facts_as_written(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON holds, its warnings as they are written: a list, or a list for each case."""
+    """Return what JSON holds, as it is written: its warnings, a list, or a list for each case; and why each case failed."""
+    failed = facts.get("failed")
+    if isinstance(failed, Mapping):
+        facts = {**facts, "failed": {case: as_written(reason) for case, reason in failed.items()}}
     told = facts.get("warnings")
     if isinstance(told, Mapping):
         return {**facts, "warnings": {case: [*map(as_written, said)] for case, said in told.items()}}

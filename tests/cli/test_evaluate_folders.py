@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -77,6 +78,21 @@ def test_a_damaged_file_costs_its_case(folder: Path) -> None:
     quiet = run_here(folder, "evaluate", "preds", "truths", "--quiet", "-o", "q.json")
     assert quiet.returncode == 3
     assert quiet.stderr.splitlines()[1:] == lines[:2]
+
+
+def test_why_a_case_failed_names_options_as_they_are_typed(folder: Path) -> None:
+    image = nib.load(folder / "preds" / f"{LONG.format(0)}.nii.gz")
+    labels = np.asanyarray(image.dataobj).astype(np.uint8)
+    labels[0, 0, 0] = 7
+    nib.save(nib.Nifti1Image(labels, image.affine), folder / "preds" / f"{LONG.format(0)}.nii.gz")
+    done = run_here(folder, "evaluate", "preds", "truths", "-o", "s.csv", columns=400)
+    assert done.returncode == 3
+    told = json.loads((folder / "s.json").read_text())["failed"][LONG.format(0)]
+    row = [*csv.DictReader((folder / "s.csv").read_text().splitlines())][-1]
+    assert row["failed"] == told
+    assert f"error: {LONG.format(0)}: {told}" in done.stderr.splitlines()
+    assert "--binarize" in told
+    assert "=True" not in told
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 import fastfuse
@@ -17,7 +19,7 @@ from fastfuse.cohort.told.printing import print_cohort
 from fastfuse.images.outputs import Outputs
 
 from ..command import run_here
-from .files import GLOB, contents, make_cohort, mask_path, masks, save
+from .files import GLOB, contents, fused, make_cohort, mask_path, masks, save
 
 
 def fuse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -63,6 +65,26 @@ def test_a_failure_is_told_at_the_end_and_ends_with_3(tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert (facts["counted"], facts["fused"]) == (["case-01"], ["case-00", "case-01", "case-02"])
     assert facts == json.loads((tmp_path / "out" / "cohort.json").read_text())
+
+
+def test_a_failure_names_options_as_they_are_typed(tmp_path: Path) -> None:
+    """In the terminal and in JSON; and it says which of them a cohort lacks."""
+    root = make_cohort(tmp_path / "in", 2)
+    bob = mask_path(root, "case-01", "Bob")
+    image = nib.load(bob)
+    moved = np.array(image.affine)
+    moved[0, 3] += 0.4
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), moved), bob)
+    done = fuse(tmp_path)
+    advice = "pass --resample nearest, with the grid of all: --grid FILE; a cohort takes no --resample or --grid, so mend the file, or leave it out"
+    progress, at_the_end = (line for line in done.stderr.splitlines() if "case-01: " in line)
+    assert progress.endswith(advice)
+    assert at_the_end.endswith(advice)
+    assert json.loads((tmp_path / "out" / "cohort.json").read_text())["failed"]["case-01"].endswith(advice)
+    found = fused(root, tmp_path / "python")
+    assert found.failed["case-01"].endswith(
+        "pass resample='nearest', with the grid of all: grid=FILE; a cohort takes no resample or grid, so mend the file, or leave it out"
+    )
 
 
 def test_the_last_line_adds_up(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def answer(facts: Callable[[], object], show: Callable[[], None], *, wrote: bool
 def leave_if_failed(failed: Mapping[str, str], cases: int) -> None:
     """Print a line a case that failed, with its reason, and leave with 3 if there is any of so many."""
     for case, reason in failed.items():
-        report.print_line("error", f"{case}: {reason}")
+        report.print_line("error", f"{case}: {with_typed_values(reason)}")
     if failed:
         if not manner.quiet:
             report.print_line("error", _failed_in_words(len(failed), cases))

@@ -5,6 +5,7 @@ A task names files: no array and no open file travels to a worker, and a table o
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +15,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import FusionWarning, OutputError, reason_of_case
+from ..errors import FusionWarning, OutputError, reason_of_case, said
 from ..files.job import Job
 from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
 from ..files.recipe import keeping
 from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.backends.decisions import check_decisions
+from ..fusion.declared import either
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -48,6 +50,8 @@ from .settings import Settings, key_of
 from .told.belief import on_belief_in
 
 Answer = TypeVar("Answer")
+# In advice on files: options of fuse_files that no cohort has.
+OF_ONE_CASE = re.compile(r"\b(grid|resample|use)=")
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,16 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
             warnings.simplefilter("ignore", FusionWarning)
             return work(task)
     except Exception as error:  # noqa: BLE001 - one case, whatever it is
-        return Failed(task.case.name, reason_of_case(error), isinstance(error, OutputError))
+        return Failed(task.case.name, _for_a_cohort(reason_of_case(error)), isinstance(error, OutputError))
+
+
+def _for_a_cohort(reason: str) -> str:
+    """Add to advice for the files of one case which of the options in it a cohort lacks."""
+    named = dict.fromkeys(OF_ONE_CASE.findall(reason))
+    if not named:
+        return reason
+    lacking = said(either([f"{name} (--{name})" for name in named]))
+    return f"{reason}; a cohort takes no {lacking}, so mend the file, or leave it out"
 
 
 def _count(task: Task) -> Counted:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import as_written
 from ..images.paths import recorded
 from .options import Options
 from .record import Record
@@ -75,7 +76,9 @@ def csv_of_cases(result: FolderEvaluation) -> bytes:
     head = ["case", *NAMES]
     if result.failed:
         head, rows = [*head, "failed"], [[*row, ""] for row in rows]
-        rows += [[recorded(name), *[""] * len(NAMES), reason] for name, reason in result.failed.items()]
+        rows += [
+            [recorded(name), *[""] * len(NAMES), as_written(reason)] for name, reason in result.failed.items()
+        ]
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
     return text.getvalue().encode()
 

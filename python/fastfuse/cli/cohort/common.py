@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from ...report import terminal as report
 from ..common import Interrupted, answer, leave_if_failed, progress, warnings_as_lines
-from ..flags import ON_OFFER, flag, words
+from ..flags import ON_OFFER, flag, with_typed_values, words
 from ..switches import choice
 from ..words.declared import Option
 
@@ -87,7 +87,7 @@ def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Pat
     with warnings_as_lines():
         try:
             with progress(None, lines=True) as say:
-                made = work(say)
+                made = work(lambda what: say(with_typed_values(what) if ": failed: " in what else what))
                 if bids is not None:
                     place = Place(made.out)
                     write_cases(bids, {case: place.consensus(case) for case in place.named()[CASES]}, cohort)
