@@ -14,7 +14,10 @@ import pytest
 
 import fastfuse
 from fastfuse import CohortError
-from fastfuse.cohort.cases import find_cohort
+from fastfuse.cohort.apply import AskedToApply, applied_cohort
+from fastfuse.cohort.cases import CohortCase, find_cohort
+from fastfuse.cohort.told.like_names import said_of_like_names
+from fastfuse.cohort.workers.crew import Crew
 
 from ..cohorts import current_case
 from .files import GLOB, make_cohort, save
@@ -225,3 +228,48 @@ def test_names_are_one_however_accents_are_written(tmp_path: Path) -> None:
     assert all(path.exists() for case in found for path in case.paths)  # the paths stay as the disk has them
     first, second = (fastfuse.tabulate([[0, 1], [1, 1]], names=[name, "Bob"]) for name in (one, two))
     assert sorted((first + second).names) == ["Bob", one]
+
+
+def named(*pairs: str) -> list[CohortCase]:
+    """Return cases from "case: rater rater"."""
+    parts = [pair.split(": ") for pair in pairs]
+    return [
+        CohortCase(case, tuple(raters.split()), (Path("x"),) * len(raters.split())) for case, raters in parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cases", "expected"),
+    [
+        (["BraTS_000: Ann Bob", "brats_000: Eve", "BraTS000: Zed"], ["BraTS000, BraTS_000, brats_000: differ"]),
+        (["p 1: Ann Bob", "p 01: Eve", "p-2: Ann", "P2: Bob"], ["P2, p-2; p 01, p 1: differ"]),
+        (["one: team1 Bob", "two: Team_01 Bob"], ["Team_01, team1: differ"]),
+        (["a 1: Ann", "A_1: ann"], ["A_1, a 1: differ", "Ann, ann: differ"]),
+        (["a1: Ann Bob", "A1: Bob Eve"], []),  # Bob read both
+        (["one: ann Ann", "two: ann"], []),  # one case has both
+        (["p1_11: Ann", "p11_1: Bob", "p111: Eve", "p1: Zed", "q: Ann Zoë", "r: Zoe"], []),
+        (["müller 2: Ann", "MÜLLER-02: Bob"], ["MÜLLER-02, müller 2: differ"]),
+        ([f"{name}{k}: {name}" for k in range(5) for name in "xX"], ["X0, x0; X1, x1; X2, x2; and 2 more such: differ", "X, x: differ"]),
+    ],
+)  # fmt: skip
+def test_names_that_may_mean_one(cases: list[str], expected: list[str]) -> None:
+    said = said_of_like_names(named(*cases))
+    assert [one.partition(" in capital letters")[0] for one in said] == expected
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_cohort_tells_of_names_that_may_mean_one(tmp_path: Path) -> None:
+    """Three teams call a case in three ways: three cases of one rater each, which nobody meant."""
+    root = make_cohort(tmp_path / "in", 2)
+    for name in ("Bob", "Eve"):
+        lone = root / f"CASE-{name}" / "masks"
+        lone.mkdir(parents=True)
+        (root / "case-01" / "masks" / f"{name}.nii.gz").rename(lone / f"{name}.nii.gz")
+        lone.parent.rename(root / ("CASE_1" if name == "Bob" else "case01"))
+    what = "CASE_1, case-01, case01: differ in capital letters"
+    with pytest.warns(fastfuse.FusionWarning, match=what):
+        made = fastfuse.fuse_cohort(root, tmp_path / "out", glob=GLOB, method="staple", replicates=3)
+    assert len([one for one in made.facts["warnings"]["cohort"] if one.startswith(what)]) == 1
+    asked = AskedToApply(tmp_path / "out" / "estimate.json", root, tmp_path / "new", glob=GLOB)
+    _, remarks = applied_cohort(asked, Crew(None, 1), lambda _: None)
+    assert remarks[0].startswith(what)

@@ -22,6 +22,7 @@ from .place import Place
 from .run import Progress, count_cases, tell_sidecars, write_cases
 from .standing import check_maker, said_of_gone
 from .told.belief import on_belief_in
+from .told.like_names import said_of_like_names
 from .workers.crew import Crew
 
 
@@ -67,7 +68,7 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
         write_all({place.estimate: saved.as_bytes()})
         write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
         told, files, misfits = tell_sidecars(records, place)
-        remarks = [*said_of_gone(so_far, cases, place), *misfits]
+        remarks = [*said_of_like_names(cases), *said_of_gone(so_far, cases, place), *misfits]
         if isinstance(saved.estimate, LabelEstimate):
             remarks += on_belief_in(saved.estimate, {name for case in cases for name in case.raters})
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, told=told)

@@ -58,6 +58,7 @@ from .run import (
 )
 from .settings import Settings, by_rater, check_knows
 from .standing import check_maker, said_of_gone
+from .told.like_names import said_of_like_names
 from .told.tables import RaterRow, page_of
 from .workers.crew import Crew, checked_executor, workers_of
 
@@ -270,6 +271,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     with place.alone(asked.shard):
         records = _counted(asked, mine, settings, place, crew, so_far)
         saved, remarks = _rates(asked, records, settings, place)
+        remarks += said_of_like_names(cases)
         if records and not asked.merge and (asked.shard is None or asked.apply):
             remarks += decisions.undone(place.facts)
             write_cases(
