@@ -44,9 +44,16 @@ OBLIQUE = np.eye(4)
 OBLIQUE[:2, :2] = [[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]]
 
 
-def fuse_two(tmp_path: Path, masks: np.ndarray, data: np.ndarray, affine: np.ndarray) -> fastfuse.Fusion:
+FLIPPED = np.diag([-1.0, 1, 1, 1])  # axis 0, in place
+FLIPPED[0, 3] = SHAPE[0] - 1
+EXCHANGED = np.eye(4)[[1, 0, 2, 3]]  # axes 0 and 1
+
+
+def fuse_two(
+    tmp_path: Path, masks: np.ndarray, data: np.ndarray, affine: np.ndarray, **options: Any
+) -> fastfuse.Fusion:
     first, second = save(tmp_path / "one.nii.gz", masks[0]), save(tmp_path / "two.nii.gz", data, affine)
-    return fastfuse.fuse_files([first, second], tmp_path / "c.nii.gz")
+    return fastfuse.fuse_files([first, second], tmp_path / "c.nii.gz", **options)
 
 
 def test_tiny_shift_counts_as_none(tmp_path: Path, masks: np.ndarray) -> None:
@@ -84,11 +91,33 @@ def test_small_shift_is_a_warning(tmp_path: Path, masks: np.ndarray) -> None:
             r"shapes .*, and axes 5\.7 degrees apart: resample",
         ),
         (
+            lambda data: (data[::-1], shifted(0.4) @ FLIPPED),
+            r"cover boxes that lie 0\.4 mm apart, and axis 0 is flipped: resample .*, or pass resample='nearest'",
+        ),
+        (
+            lambda data: (data.swapaxes(0, 1), shifted(0.4) @ EXCHANGED),
+            r"cover boxes that lie 0\.4 mm apart, and axes 0 and 1 are exchanged: resample .*, or pass resample='nearest'",
+        ),
+        (
+            lambda data: (data[::-1], shifted(5) @ FLIPPED),
+            r"apart, and axis 0 is flipped: one header is wrong",
+        ),
+        (
             lambda data: (inner(data), shifted(5)),
             r"lie 5 mm \(5 voxels\) apart: one header is wrong; or, .* grid=FILE",
         ),
     ],
-    ids=["shift", "shape", "spacing", "thick", "oblique", "whole shift"],
+    ids=[
+        "shift",
+        "shape",
+        "spacing",
+        "thick",
+        "oblique",
+        "flipped",
+        "exchanged",
+        "flipped and far",
+        "whole shift",
+    ],
 )
 def test_other_grid(tmp_path: Path, masks: np.ndarray, change: Any, message: str) -> None:
     data, affine = change(masks[1])
@@ -96,6 +125,21 @@ def test_other_grid(tmp_path: Path, masks: np.ndarray, change: Any, message: str
         fuse_two(tmp_path, masks, np.ascontiguousarray(data), affine)
     assert "two.nii.gz" in str(caught.value)
     assert files_in(tmp_path) == {"one.nii.gz", "two.nii.gz"}
+
+
+@pytest.mark.parametrize("turn", ["flipped", "exchanged"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_turned_mask_between_the_voxels_is_resampled_as_it_is_told(
+    tmp_path: Path, masks: np.ndarray, turn: str
+) -> None:
+    """The advice works: what comes out is that of the same mask with its axes as the other's."""
+    fuse_two(tmp_path, masks, masks[1], shifted(0.4), resample="nearest")
+    expected = np.asarray(nib.load(tmp_path / "c.nii.gz").dataobj)
+    data, by = (masks[1][::-1], FLIPPED) if turn == "flipped" else (masks[1].swapaxes(0, 1), EXCHANGED)
+    fuse_two(
+        tmp_path, masks, np.ascontiguousarray(data), shifted(0.4) @ by, resample="nearest", overwrite=True
+    )
+    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "c.nii.gz").dataobj), expected)
 
 
 def inner(data: np.ndarray) -> np.ndarray:

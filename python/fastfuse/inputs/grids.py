@@ -153,8 +153,8 @@ def near(first: Grid, other: Grid, voxels: float) -> str:
 def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     """Say how two grids differ, and what to do; ``otherwise`` is one more remedy than to resample."""
     names = f"{other.name} and {first.name}"
-    turned = _turned_axes(first, other)
-    if turned and _distance_of_boxes(first, other) <= NEAR * first.voxel_mm.min():
+    turned, boxes = _turned_axes(first, other), _distance_of_boxes(first, other)
+    if turned and boxes <= NEAR * first.voxel_mm.min():
         return (
             f"{names} cover the same box, but {turned}: reorient one of them, e.g. both with "
             "nibabel.as_closest_canonical or SimpleITK.DICOMOrient"
@@ -171,6 +171,8 @@ def difference(first: Grid, other: Grid, otherwise: str = "") -> str:
     if not doubt and not meet(first, other):
         return f"{names} have no voxel in common{_and(turned)}: {sizes or ONE_WRONG}{rest}"
     remedy = f"{doubt or f'{wrong}{RESAMPLE}{otherwise}'}{rest}"
+    if turned and not (doubt or wrong) and boxes < first.voxel_mm.min():
+        return f"{names} cover boxes that lie {boxes:.3g} mm apart{_and(turned)}: {remedy}"
     lattices = [] if doubt or wrong else _lattices_apart(first, other)
     if first.shape != other.shape:
         what = ", and ".join([f"shapes {other.shape} and {first.shape}", *lattices])
@@ -371,8 +373,8 @@ def _turned_axes(first: Grid, other: Grid) -> str:
 
 def _distance_of_boxes(first: Grid, other: Grid) -> float:
     """Return how far the corners of two boxes are apart, whatever the order of their axes, in mm."""
-    one, two = (grid.corners[np.lexsort(np.round(grid.corners, 1).T)] for grid in (first, other))
-    return float(np.linalg.norm(one - two, axis=1).max())
+    apart = np.linalg.norm(other.corners[:, None] - first.corners, axis=2)
+    return float(max(apart.min(axis=0).max(), apart.min(axis=1).max()))
 
 
 def _axes_are(axes: list[int], what: str) -> str:
