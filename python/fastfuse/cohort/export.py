@@ -296,7 +296,7 @@ def write_merged(out: Path, table: Table, saved: Saved, read: Mapping[str, int |
     check_maker(out, "merge")
     rows = rater_rows(saved.estimate, read)
     files = {out / "merged.npz": _bytes_of(table, read), out / "estimate.json": saved.as_bytes()}
-    files |= {out / "raters.csv": csvs(rows, {}, {}, {})["raters.csv"]}
+    files |= {out / "raters.csv": csvs(rows, {}, {}, {}, {})["raters.csv"]}
     write_all(files)
     return list(files)
 

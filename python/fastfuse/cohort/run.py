@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FastfuseError, OutputError
-from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.table import LabelTable
 from ..fusion.methods.pool import pooled
-from ..fusion.of_raters.of_labels import unknown_to
 from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.vote_table import VoteTable
 from ..images.outputs import write_all
@@ -38,6 +36,7 @@ from .told.tables import (
     reads_in,
     rows_of_sidecars,
     said_of_intervals,
+    stacked_in,
 )
 from .workers.crew import Crew, answers
 
@@ -281,13 +280,13 @@ def tell_cases(
         tables = load_tables(names, settings, place)
         rows, deviations = rater_rows(saved.estimate, reads_in(tables)), deviations_of(saved.estimate, tables)
     found = None if saved is None else saved.estimate
-    unknown = unknown_to(found) if isinstance(found, LabelEstimate) else {}
-    quality = quality_in(tables, deviations, settings, unknown)
+    stacked = stacked_in(tables, found)
+    quality = quality_in(tables, deviations, settings, stacked)
     priors = {}
     if isinstance(found, PooledEstimate):
         priors = dict(zip(found.cases, found.prior.tolist(), strict=True))
     files = {
-        place.out / name: content for name, content in csvs(rows, deviations, tables, priors, unknown).items()
+        place.out / name: content for name, content in csvs(rows, deviations, tables, priors, stacked).items()
     }
     files |= {} if quality is None else {place.out / "quality.csv": quality_csv(quality)}
     write_all(files)

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ...fusion.intervals import Intervals
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.table import LabelTable
 from ...fusion.of_raters.agreement import of_tables
-from ...fusion.of_raters.of_labels import masks_of_labels, voxels_with_labels
+from ...fusion.of_raters.of_labels import masks_of_labels, unknown_to, voxels_with_labels
 from ...fusion.of_raters.quality import Quality, quality_of
 from ...fusion.options import Options
 from ...fusion.pooled.deviation import Deviation, deviation, has_rates
@@ -32,7 +32,6 @@ from ...inputs.names import told
 from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
-Unknown = Mapping[str, Collection[int]]  # labels that raters do not know
 MOST_IN_A_FIGURE = 400  # cases
 
 
@@ -147,12 +146,13 @@ def quality_in(
     tables: Tables,
     deviations: Mapping[str, Deviation],
     settings: Settings,
-    unknown: Unknown,
+    stacked: Mapping[str, VoteTable],
 ) -> Quality | None:
-    """Return what the tables tell of the raters, of label maps by their Dice alone; None where there are none."""
-    of_labels = {case: table for case, table in tables.items() if isinstance(table, LabelTable)}
-    if of_labels:
-        stacked = {case: masks_of_labels(table, unknown) for case, table in of_labels.items()}
+    """Return what the tables tell of the raters, of label maps by their Dice alone; None where there are none.
+
+    ``stacked``: of label maps, as :func:`stacked_in` returns them.
+    """
+    if stacked:
         return quality_of(stacked, {}, None, Options())
     of_masks = {case: table for case, table in tables.items() if isinstance(table, VoteTable)}
     if not of_masks or len(of_masks) < len(tables):
@@ -190,12 +190,29 @@ def quality_csv(quality: Quality) -> bytes:
     return csv_of(head, [*rows, ["(one more)", quality.one_more, "", "", "", "", ""]])
 
 
-def agreement_csv(tables: Tables, prior: Mapping[str, float], unknown: Unknown) -> dict[str, bytes]:
+def stacked_in(tables: Tables, estimate: PooledEstimate | LabelEstimate | None) -> dict[str, VoteTable]:
+    """Return the tables of label maps as masks, one label after the other, without those that raters do not know."""
+    if not isinstance(estimate, LabelEstimate):
+        return {}
+    unknown = unknown_to(estimate)
+    return {
+        case: masks_of_labels(table, unknown)
+        for case, table in tables.items()
+        if isinstance(table, LabelTable)
+    }
+
+
+def agreement_csv(
+    tables: Tables, prior: Mapping[str, float], stacked: Mapping[str, VoteTable]
+) -> dict[str, bytes]:
     """Return how far raters agree in each case, by the name of the file; nothing where there are no tables."""
-    of_labels = {case: table for case, table in tables.items() if isinstance(table, LabelTable)}
-    if of_labels:
+    if stacked:
         head: tuple[str, ...] = ("case", "voxels", "mean_dice", "conformity", "marked_voxels")
-        lines = [[case, *_agreement_on_labels(table, unknown)] for case, table in of_labels.items()]
+        lines = [
+            [case, *_agreement_on_labels(table, stacked[case])]
+            for case, table in tables.items()
+            if isinstance(table, LabelTable)
+        ]
         return {"agreement.csv": csv_of(head, lines)}
     rows = agreement_rows(tables)
     head = (
@@ -205,9 +222,9 @@ def agreement_csv(tables: Tables, prior: Mapping[str, float], unknown: Unknown) 
     return {"agreement.csv": csv_of(head, lines)} if rows else {}
 
 
-def _agreement_on_labels(table: LabelTable, unknown: Unknown) -> list[Any]:
+def _agreement_on_labels(table: LabelTable, stacked: VoteTable) -> list[Any]:
     try:
-        found = of_tables(masks_of_labels(table, unknown), None)
+        found = of_tables(stacked, None)
     except ValueError:  # one rater
         return [table.voxels, np.nan, np.nan, np.nan]
     return [table.voxels, found.mean_dice, found.conformity, voxels_with_labels(table)]
@@ -248,11 +265,11 @@ def csvs(
     deviations: Mapping[str, Deviation],
     tables: Tables,
     prior: Mapping[str, float],
-    unknown: Unknown | None = None,
+    stacked: Mapping[str, VoteTable],
 ) -> dict[str, bytes]:
     """Return the tables of a cohort as CSV, by the names of their files."""
     found = {"raters.csv": _raters_csv(rows)}
-    found |= agreement_csv(tables, prior, unknown or {})
+    found |= agreement_csv(tables, prior, stacked)
     if deviations:
         lines = [
             [case, name, one.log_ratio[i], one.per_voxel[i], one.sensitivity[i], one.specificity[i]]
