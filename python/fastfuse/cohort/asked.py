@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ..errors import CohortError, said
 from ..files.report import check_own_report
 from ..fusion.backends.decisions import check_decisions
-from ..images.outputs import make_folder
+from ..images.outputs import made_folder
 from ..inputs.threads import cores
 from ..streaming.executors import is_of_dask
 from .cases import CohortCase, find_cohort
@@ -61,9 +62,9 @@ class Asked:
             raise CohortError(
                 "decisions are given: they are for the step that writes consensuses; give them with apply (--apply)"
             )
-        if self.report is not None and self.report.parent.resolve() == self.out.resolve():
-            make_folder(self.out)
-        check_own_report(self.report)
+        beside = self.report is not None and self.report.parent.resolve() == self.out.resolve()
+        with made_folder(self.out) if beside else nullcontext():
+            check_own_report(self.report)
 
 
 def settings_for(settings: Settings, crew: Crew) -> Settings:

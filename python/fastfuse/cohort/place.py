@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import ImageError, OutputError, reason_of
-from ..images.folder_lock import try_lock
-from ..images.outputs import UNCHANGED, make_folder
+from ..images.folder_lock import is_still, try_lock
+from ..images.outputs import UNCHANGED, made_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
 from ..images.written.hashes import hash_of
@@ -54,9 +54,9 @@ class Place:
         """File of what a case's table was made of."""
         return self.out / TABLES / f"{case}.json"
 
-    def make_cases(self) -> None:
+    def made_cases(self) -> AbstractContextManager[None]:
         """Make the folder of all consensuses, so that a worker who does not see it is found out."""
-        make_folder(self.out / CASES)
+        return made_folder(self.out / CASES)
 
     def consensus(self, case: str) -> Path:
         """File of a case's consensus; its sidecar lies beside it."""
@@ -91,8 +91,7 @@ class Place:
         OutputError
             If another run is at work there.
         """
-        make_folder(self.out)
-        with ExitStack() as held:
+        with made_folder(self.out), ExitStack() as held:
             if shard is None:
                 held.enter_context(_held(self.out / LOCK, self.out))
                 others = list(self.out.glob(SHARDS))
@@ -123,19 +122,32 @@ def _keeping() -> Iterator[None]:
 
 @contextmanager
 def _held(path: Path, out: Path) -> Iterator[None]:
-    """Hold the lock of a file, which stays: to remove it would let two in."""
+    """Hold the lock of a file, which stays, unless nothing else is in the folder."""
+    descriptor = _locked(path, out)
+    while not is_still(path, descriptor):  # the holder before removed it: a lock of its own lets nobody in
+        os.close(descriptor)
+        descriptor = _locked(path, out)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if [*out.iterdir()] == [path]:
+                path.unlink()
+        os.close(descriptor)
+
+
+def _locked(path: Path, out: Path) -> int:
+    """Return the descriptor of a file that is locked; refuse one that another run holds."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
-    try:
-        if try_lock(descriptor) is False:
-            raise OutputError(
-                f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
-            )
-        yield
-    finally:
+    if try_lock(descriptor) is False:
         os.close(descriptor)
+        raise OutputError(
+            f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
+        )
+    return descriptor
 
 
 @dataclass(frozen=True)

@@ -241,9 +241,7 @@ def write_cases(
         consensus, decided = place.consensus(case.name), decisions.of_case(case.name)
         tasks.append(Task(case, settings, consensus, estimate=estimate, is_new=are_new, decisions=decided))
     rates = None if saved is None else saved.digest
-    if tasks:
-        place.make_cases()
-    with closing(answers(write_case, tasks, crew)) as found:
+    with place.made_cases(), closing(answers(write_case, tasks, crew)) as found:
         for answer in found:
             if isinstance(answer, Failed):
                 so_far.fail(answer)

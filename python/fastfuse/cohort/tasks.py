@@ -37,7 +37,7 @@ from ..fusion.table_file import table_bytes
 from ..fusion.tabulate import table_and_case, table_of
 from ..fusion.vote_table import VoteTable
 from ..fusion.votes import Votes
-from ..images.outputs import check_outputs
+from ..images.outputs import check_outputs, made_folder
 from ..images.paths import as_path, shown
 from ..images.written.endings import NIFTI
 from ..inputs.threads import remarks_on_threads
@@ -251,8 +251,8 @@ def fuse_case(
 
 
 def _write(task: Task) -> Written:
-    _make_folder_of(task.consensus)
-    with keeping("fuse_case", _call_of(task)):
+    _check_seen(task.consensus)
+    with made_folder(task.consensus.parent), keeping("fuse_case", _call_of(task)):
         remarks = _write_labels(task) if task.settings.of_labels else _write_masks(task)
     written = outputs_of(task.consensus, task.settings)
     return Written(task.case.name, tuple(remarks), {path.name: Output.of(path) for path in written})
@@ -264,15 +264,14 @@ def outputs_of(consensus: Path, settings: Settings) -> list[Path]:
     return [*files, consensus.with_name("label.nii.gz")] if settings.save_label else files
 
 
-def _make_folder_of(consensus: Path) -> None:
-    """Make the folder of a case's consensus in that of all cases, which is there if this machine sees the run's disk."""
+def _check_seen(consensus: Path) -> None:
+    """Refuse a case where the folder of all cases is not there: this machine does not see the run's disk."""
     cases = consensus.parent.parent
     if not cases.is_dir():
         raise OutputError(
             f"{shown(cases)}: not seen by the worker on {gethostname()}; cohort and outputs must lie on a disk that all workers "
             "share, under the same path"
         )
-    consensus.parent.mkdir(exist_ok=True)
 
 
 def _write_masks(task: Task) -> list[str]:

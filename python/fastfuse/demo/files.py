@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 from ..images.image import Image
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs
 from ..images.paths import shown
 from ..images.written.nifti import nifti_bytes
 from . import phantom
@@ -74,6 +74,6 @@ def add_volumes(
     """Add volumes on the case's grid to the outputs."""
     for path, data in files.items():
         say(f"writing {path.name}")
-        make_folder(path.parent)
+        outputs.make_folder(path.parent)
         like = Image(path, case.lesions, case.affine)
         outputs.add(path, nifti_bytes(path, data, like, f"fastfuse demo {path.name.split('.')[0]}"))

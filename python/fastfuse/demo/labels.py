@@ -19,7 +19,7 @@ from ..fusion.labels.result import LabelFusion
 from ..fusion.votes import Votes
 from ..images.formats.label_names import tsv_bytes
 from ..images.image import Image
-from ..images.outputs import Outputs, make_folder, together
+from ..images.outputs import Outputs, together
 from ..images.paths import needed_path, shown
 from ..images.written.nifti import nifti_bytes
 from ..inputs.names import enumerated
@@ -169,7 +169,7 @@ def _write(
     with Outputs(overwrite=True) as outputs:
         for path, data in files.items():
             say(f"writing {path.name}")
-            make_folder(path.parent)
+            outputs.make_folder(path.parent)
             like = Image(path, case.truth, case.affine)
             outputs.add(path, nifti_bytes(path, data, like, f"fastfuse demo {path.name.split('.')[0]}"))
         outputs.add(directory / "labels.tsv", tsv_bytes(NAMES.items(), COLOURS))

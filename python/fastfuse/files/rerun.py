@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import FastfuseError, ImageError
 from ..images import gz
-from ..images.outputs import make_folder
+from ..images.outputs import made_folder
 from ..images.paths import shown
 from ..images.sidecar import json_of, sidecar_path
 from ..images.written.endings import OF_CONSENSUS
@@ -113,8 +113,8 @@ def rerun(
     for name in FUNCTIONS[recipe["function"]].written:
         if name in given:
             given[name] = _with_leaves(given[name], lambda text: folder / Path(text).name)
-    make_folder(folder)
-    makers[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
+    with made_folder(folder):
+        makers[recipe["function"]](**given, threads=threads, overwrite=overwrite, progress=progress)
     outputs = [(folder / Path(one["file"]).name, one["sha256"]) for one in recipe["outputs"]]
     now = [Remade(path, digest := hash_of(path), digest == was) for path, was in outputs]
     beside = sidecar_path(Path(given["output"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..dilation.options import Dilation, DilationOptions, Scope, Threshold
 from ..dilation.soft_mask import SoftMask
 from ..errors import OutputError, said, warn
 from ..images.formats.segments import Segment, with_segments
-from ..images.outputs import Outputs, check_outputs, make_folder
+from ..images.outputs import Outputs, check_outputs, made_folder
 from ..images.paths import PathLike, as_path, as_paths, names_of, needed_path, recorded, short_names, shown
 from ..images.placing import Form, Placing, Resample
 from ..images.repeats import check_pairs, repeated
@@ -132,7 +132,7 @@ def soften_files(
         raise ValueError("no masks: give at least one file")
     image, roi = needed_path(image, "image"), as_path(roi, "roi")
     folder, results = result_paths(masks, as_path(output, "output"), as_path(out_dir, "out_dir"))
-    with _made(folder):
+    with nullcontext() if folder is None else made_folder(folder):
         return _soften_all(
             masks, results, image, roi, checked, wanted, threads, say, placing, overwrite=overwrite
         )
@@ -345,21 +345,6 @@ def result_paths(
                 "folders of their own"
             )
     return folder, [folder / name for name in named]
-
-
-@contextmanager
-def _made(folder: Path | None) -> Iterator[None]:
-    """Make a folder, and remove it if nothing comes of it."""
-    made = [] if folder is None else [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        if folder is not None:
-            make_folder(folder)
-        yield
-    except BaseException:
-        for path in made:
-            with suppress(OSError):
-                path.rmdir()
-        raise
 
 
 def _nifti_name(name: str) -> str:

@@ -47,7 +47,7 @@ def _alone_in(folder: Path) -> Iterator[bool]:
     while True:
         descriptor = _opened(path)
         locked = try_lock(descriptor)
-        if locked is None or (locked and _is_still(path, descriptor)):
+        if locked is None or (locked and is_still(path, descriptor)):
             break
         os.close(descriptor)
         if time.monotonic() > give_up:
@@ -74,7 +74,7 @@ def _opened(path: Path) -> int:
             raise refused from None
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
+def is_still(path: Path, descriptor: int) -> bool:
     """Tell whether the name is still that of the open file: the holder before may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))

@@ -108,6 +108,15 @@ def together() -> Iterator[None]:
         outputs.commit()
 
 
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents for what a block writes there; of those that were made, what stays empty is removed."""
+    with Outputs(overwrite=False) as outputs:
+        outputs.make_folder(folder)
+        yield
+        outputs.commit()
+
+
 def place_of_output(path: Path) -> Path:
     """Return where an output can be read: its temporary file, as long as it waits in a block of :func:`together`."""
     joint, whole = _joint.get(), path.resolve()

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from ..cohort.msseg import Case
-from ..images.outputs import make_folder
 from ..images.paths import shown
 from ..images.reading import read
 from ..images.sidecar import sidecar_bytes
@@ -95,7 +94,6 @@ def trained(
         with checkpoint.fitting(path):
             network.load_state_dict(checkpoint.load(path)["network"])
         return network
-    make_folder(path.parent)
     held_out = held_out_of(list(run.cases.values()), run.folds[fold - 1], options)
     needed = [name for name in names if run.workers.first or name not in held_out]
     slices = {name: _aimed(run, prepared[name], method, name, fold).slices(method, device) for name in needed}

@@ -14,7 +14,7 @@ import torch
 from ..cohort.layout import MODALITIES
 from ..cohort.msseg import Case, find_case
 from ..errors import CohortError, FastfuseError
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs
 from ..images.paths import recorded, shown
 from ..images.reading import read
 from ..images.sidecar import json_of, sidecar_bytes, sidecar_path
@@ -236,8 +236,8 @@ def _write(
     """Write a prediction on the case's own grid, and its sidecar."""
     on_grid = path if prepared.own is None else path.with_name("on_grid.nii.gz")
     files = prepared.files(slices, on_grid, path, f"fastfuse {facts['method']}")
-    make_folder(path.parent)
     with Outputs(overwrite=overwrite) as outputs:
+        outputs.make_folder(path.parent)
         outputs.add(sidecar_path(path), sidecar_bytes(facts))
         outputs.add(path, files[path])
         outputs.commit()

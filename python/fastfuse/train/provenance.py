@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cohort.msseg import Case
 from ..errors import OutputError, reason_of
-from ..images.outputs import Outputs, make_folder
+from ..images.outputs import Outputs
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
 from ..report.numbers import plural
@@ -124,7 +124,6 @@ def _check_free(folder: Path, lacks: str) -> None:
 
 def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str, Any]) -> None:
     """Write run.json in a new folder."""
-    make_folder(folder)
     python = {"python": place["python"]}
     record = {
         "options": asdict(identity.options),
@@ -139,6 +138,7 @@ def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str
         "files": identity.files,
     }
     with Outputs(overwrite=False) as outputs:  # another process may have begun a run meanwhile
+        outputs.make_folder(folder)
         outputs.add(folder / "run.json", sidecar_bytes(record))
         outputs.commit()
 

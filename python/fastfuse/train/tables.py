@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FastfuseError
-from ..images.outputs import make_folder
+from ..images.outputs import made_folder
 from ..images.paths import shown
 from ..images.sidecar import json_of
 from .conclude import tabulate
@@ -78,9 +78,9 @@ def make_tables(
         out = _place(folders[0], changed)
     if not overwrite:
         check_tables(out, f"{ELSEWHERE}, or pass --overwrite")
-    make_folder(out)
-    entries = entries_of_peers(runs, peers or {}, asked)
-    return tabulate(runs, out, asked, entries, replaces=overwrite), out
+    with made_folder(out):
+        entries = entries_of_peers(runs, peers or {}, asked)
+        return tabulate(runs, out, asked, entries, replaces=overwrite), out
 
 
 def _place(folder: Path, changed: Mapping[str, Any]) -> Path:

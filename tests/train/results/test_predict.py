@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from unittest import mock
@@ -11,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from fastfuse import FastfuseError
+from fastfuse import FastfuseError, OutputError
 from fastfuse.cohort.msseg import find_case, find_cases
 from fastfuse.train.experiment import run_experiment
 from fastfuse.train.predict import predict_cases
@@ -197,3 +199,19 @@ def test_refusals(trained: Path, cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(FastfuseError, match=r"network\.pt: is missing; end the run first"):
         predict_cases(run, [case], out, methods=["staple"])
     assert not list(out.rglob("*.json"))
+
+
+def test_of_a_full_disk_no_folder_is_left(trained: Path, cohort: Path, tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        mock.patch("os.fsync", side_effect=full),
+        pytest.raises(OutputError, match="No space left on device"),
+    ):
+        predict_cases(
+            trained,
+            [home_of(cohort, "Patient_01")],
+            tmp_path / "new" / "out",
+            methods=["staple"],
+            device="cpu",
+        )
+    assert [*tmp_path.iterdir()] == []

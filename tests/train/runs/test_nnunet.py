@@ -135,8 +135,8 @@ def test_nothing_half(cohort: Path, tmp_path: Path) -> None:
     dataset = Dataset(cases, [[case.name] for case in cases], "staple", make_options())
     with pytest.raises(FastfuseError, match="ManualSegmentation_1"):
         export(dataset, tmp_path / "raw")
-    assert list((tmp_path / "raw").iterdir()) == []
-    (tmp_path / "raw" / "Dataset501_Other").mkdir()
+    assert not (tmp_path / "raw").exists()
+    (tmp_path / "raw" / "Dataset501_Other").mkdir(parents=True)
     with pytest.raises(FastfuseError, match=r"Dataset501_Other: a data set of this number is there"):
         export(dataset, tmp_path / "raw")
 

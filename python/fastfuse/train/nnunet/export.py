@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ...cohort.layout import MODALITIES
 from ...cohort.msseg import Case
 from ...errors import CohortError, FastfuseError, OutputError
-from ...images.outputs import make_folder, write_all
+from ...images.outputs import made_folder, write_all
 from ...images.paths import shown
 from ...images.sidecar import sidecar_bytes
 from ...images.written.nifti import nifti_bytes
@@ -106,20 +106,20 @@ def export(dataset: Dataset, out: Path, say: Callable[[str], None] = lambda _: N
     OutputError
         If a data set of this number is there, or cannot be written.
     """
-    make_folder(out)
-    if held := sorted(out.glob(f"Dataset{dataset.number:03d}_*")):
-        raise OutputError(
-            f"{shown(held[0])}: a data set of this number is there; choose another number (--dataset-id), or delete it"
-        )
-    _check_cases(dataset, say)
-    with _appearing(out / dataset.folder) as folder:
-        for case in dataset.cases:
-            say(f"{case.name}: reading and fusing")
-            _write_case(dataset, case, folder)
-        files = {folder / "dataset.json": sidecar_bytes(_about(dataset))}
-        if not dataset.tested_alone:
-            files[folder / SPLITS] = _splits(dataset)
-        write_all(files)
+    with made_folder(out):
+        if held := sorted(out.glob(f"Dataset{dataset.number:03d}_*")):
+            raise OutputError(
+                f"{shown(held[0])}: a data set of this number is there; choose another number (--dataset-id), or delete it"
+            )
+        _check_cases(dataset, say)
+        with _appearing(out / dataset.folder) as folder:
+            for case in dataset.cases:
+                say(f"{case.name}: reading and fusing")
+                _write_case(dataset, case, folder)
+            files = {folder / "dataset.json": sidecar_bytes(_about(dataset))}
+            if not dataset.tested_alone:
+                files[folder / SPLITS] = _splits(dataset)
+            write_all(files)
     return out / dataset.folder
 
 
