@@ -26,6 +26,7 @@ from ..inputs.checks import check_flag
 from ..report.numbers import plural
 from .cohort.common_grid import grid_hashes
 from .cohort.division import divided, division_bytes
+from .cohort.problem import Problem
 from .conclude import conclude_all
 from .fit import held_out_of, mend
 from .gate import check_first
@@ -228,15 +229,16 @@ def _open(
         check_run(run.out, identity, now, resume=resume)
         for run, identity in zip(runs, identities, strict=True)
     ]
-    problems = []
+    problems: Sequence[Problem] = ()
+    voxels: Mapping[str, Mapping[str, str]] = {}
     if not all(there):
-        problems = check_first(list(first.cases.values()), first.options, first.narrator, force=force)
+        problems, voxels = check_first(list(first.cases.values()), first.options, first.narrator, force=force)
     place = place_of(workers, first.options.training.precision, jobs.count, jobs.threads)
     for run, identity, is_there in zip(runs, identities, there, strict=True):
         if is_there:
             resume_run(run.out, identity, place)
         else:
-            begin_run(run.out, run.cohort, replace(identity, problems=problems), place)
+            begin_run(run.out, run.cohort, replace(identity, problems=problems, voxels=voxels), place)
         _keep_folds(run)
     return [run for run, is_there in zip(runs, there, strict=True) if not is_there]
 

@@ -23,8 +23,8 @@ def check_first(
     narrator: Narrator,
     *,
     force: bool,
-) -> list[Problem]:
-    """Tell every problem of the cases, as ``fastfuse check`` does; with ``force``, return them.
+) -> tuple[list[Problem], dict[str, dict[str, str]]]:
+    """Tell every problem of the cases, as ``fastfuse check`` does; with ``force``, return them. And each case's digests of voxels.
 
     Raises
     ------
@@ -33,6 +33,7 @@ def check_first(
         voxels are of several sizes, which options mend.
     """
     checked = examine_cases(cases, fix_flips=options.fix_flips, say=narrator.say)
+    digests = {case.case.name: case.digests for case in checked}
     problems = [problem for case in checked for problem in case.problems]
     grids = {case.case.name: case.grid for case in checked if case.grid is not None}
     mixed = None if options.grid.used else mixed_grids(grids)
@@ -42,7 +43,7 @@ def check_first(
     for line in lines:
         narrator.tell(line)
     if not problems:
-        return []
+        return [], digests
     count = f"the cohort has {plural(len(problems), 'problem')}"
     unusable = _unusable(checked, fix_flips=options.fix_flips)
     if mixed is not None or unusable or not force:
@@ -50,7 +51,7 @@ def check_first(
         more = "; ..." * (len(lines) > 1)
         raise CohortError(f"{count} ({lines[0]}{more}); {_remedies(mixed, others, unusable, force=force)}")
     narrator.tell(f"warning: {count}; goes on by --force; listed in run.json")
-    return problems
+    return problems, digests
 
 
 def _unusable(checked: Sequence[CheckedCase], *, fix_flips: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,8 @@ from ..inputs.checks import check_flag
 from ..inputs.grids import Grid
 from ..inputs.names import counted
 from .cohort.common_grid import check_grid, on_grid
-from .cohort.loading import hash_of, load_images
+from .cohort.content import digests_in
+from .cohort.loading import LoadedCase, hash_of, load_images
 from .cohort.voxel_sizes import check_size
 from .ensemble import Member, check_sources, members_of, model_source
 from .finished import open_runs
@@ -46,7 +47,7 @@ class Predicted:
     networks : int
         Number of networks whose mean it is.
     known_as : str or None
-        The case's name in the run, if its images were there.
+        The case's name in the run, if one of its images was there: the same file, or the same voxels.
     seen_by : int
         Number of these networks that have learnt from the case.
     left_out : list of str
@@ -120,15 +121,16 @@ def predict_cases(
     written = []
     for case in found:
         narrator.say(f"{case.name}: reading")
-        prepared = _prepared(case, runs[0], learnt)
+        loaded = load_images(case)
+        prepared = _prepared(loaded, runs[0], learnt)
         hashes = {what: hash_of(path) for what, path in files_of(case).items()}
+        digests = digests_in(loaded.images, loaded.like.affine)
+        names = _names(known, [*(hashes[what] for what in MODALITIES), *digests.values()])
         for method, (networks, left_out) in members.items():
             narrator.say(f"{case.name}: {counted(len(networks), 'network')} of {method}")
-            name = next(
-                (known[one] for what, one in hashes.items() if what != "brain" and one in known), None
-            )
             path = out / method / f"{case.name}.nii.gz"
-            seen = [one.has_seen(name) for one in networks]
+            seen = [any(map(one.has_seen, names)) for one in networks]
+            name = next(iter(names), None)
             written.append(
                 Predicted(case.name, method, path, len(networks), name, sum(seen), left_out, remarks)
             )
@@ -156,15 +158,21 @@ def _unique(cases: list[Case]) -> list[Case]:
     return cases
 
 
-def _known(run: Run) -> dict[str, str]:
-    """Return the case of each image of the run, by its hash."""
+def _known(run: Run) -> dict[str, set[str]]:
+    """Return the cases of each image of the run, by the hash of its file and the digest of its voxels."""
     record = json_of(run.out / "run.json")
-    return {
-        digest: name
-        for name, files in record["files"].items()
-        for what, digest in files.items()
-        if what in MODALITIES
-    }
+    known: dict[str, set[str]] = {}
+    for kind in ("files", "voxels"):
+        for name, images in record.get(kind, {}).items():
+            for what, digest in images.items():
+                if what in MODALITIES:
+                    known.setdefault(digest, set()).add(name)
+    return known
+
+
+def _names(known: Mapping[str, set[str]], digests: Iterable[str]) -> list[str]:
+    """Return the names that a case has in the run; there are several where the run itself holds it twice."""
+    return sorted({name for one in digests for name in known.get(one, ())})
 
 
 def _grid_of(run: Run, narrator: Narrator) -> Grid | None:
@@ -180,13 +188,12 @@ def _grid_of(run: Run, narrator: Narrator) -> Grid | None:
     return read(kept).grid
 
 
-def _prepared(case: Case, run: Run, learnt: Grid | None) -> Prepared:
+def _prepared(loaded: LoadedCase, run: Run, learnt: Grid | None) -> Prepared:
     """Return a case's slices, on the grid of the run, in a size that its networks take."""
-    loaded = load_images(case)
     check_images(loaded)
     placed = on_grid(loaded, run.options.grid)
     if learnt is not None:
-        check_size(case.name, placed.loaded.like.grid, learnt)
+        check_size(loaded.case.name, placed.loaded.like.grid, learnt)
     prepared = prepare_images(placed)
     return prepared.widened(common_size([prepared.frame], 2**run.options.network.depth))
 

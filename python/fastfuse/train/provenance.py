@@ -65,6 +65,8 @@ class Identity:
     processes: int = 1
     batch: int = 0
     problems: Sequence[Problem] = field(default=(), compare=False)  #: that --force went on with
+    voxels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    """Digests of the images' voxels, by case and modality: what predict knows a case by."""
 
 
 def files_of(case: Case) -> dict[str, Path]:
@@ -136,6 +138,7 @@ def begin_run(folder: Path, cohort: Path, identity: Identity, place: Mapping[str
         "problems": [problem._asdict() for problem in identity.problems],
         "folds": identity.folds,
         "files": identity.files,
+        "voxels": identity.voxels,
     }
     with Outputs(overwrite=False) as outputs:  # another process may have begun a run meanwhile
         outputs.make_folder(folder)

@@ -159,6 +159,26 @@ def test_case_that_networks_have_seen(trained: Path, cohort: Path, tmp_path: Pat
     assert seen == {fold: False, 3 - fold: True}
 
 
+@pytest.mark.parametrize("how", ["compressed otherwise", "stored otherwise", "turned"])
+def test_case_whose_voxels_networks_have_seen(trained: Path, cohort: Path, tmp_path: Path, how: str) -> None:
+    """Its files have other bytes, but the images are those that the networks have learnt from."""
+    folder = tmp_path / "Renamed"
+    folder.mkdir()
+    for path in (home_of(cohort, "Patient_03") / "Preprocessed_Data").iterdir():
+        image = nib.load(path)
+        if how == "turned":
+            image = image.as_reoriented([[0, -1], [2, 1], [1, 1]])
+        if how == "stored otherwise":
+            image = nib.Nifti1Image(np.asanyarray(image.dataobj).astype(np.float64), image.affine)
+        nib.save(image, folder / path.name.removesuffix("" if how == "stored otherwise" else ".gz"))
+    (found,) = predict_cases(trained, [folder], tmp_path / "out", methods=["staple"], device="cpu")
+    assert (found.known_as, found.seen_by) == ("Patient_03", 1)
+    record = json.loads((trained / "run.json").read_text())
+    assert not set(json.loads(found.path.with_name("Renamed.json").read_text())["files"].values()) & set(
+        record["files"]["Patient_03"].values()
+    )
+
+
 def test_network_that_marks_nothing_is_left_out(trained: Path, cohort: Path, tmp_path: Path) -> None:
     run = shutil.copytree(trained, tmp_path / "run")
     for name in json.loads((run / "folds.json").read_text())["folds"][0]:

@@ -92,17 +92,24 @@ class Voxels:
 
 
 def digests_of(voxels: Voxels) -> dict[str, str]:
-    """Return a digest of each readable image's voxels in the order R, A, S, by modality; none of one that is constant.
+    """Return a digest of each readable image's voxels, by modality; see :func:`digests_in`."""
+    readable = {
+        modality: voxels.images[path.name]
+        for modality, path in voxels.case.images.items()
+        if path.name in voxels.images
+    }
+    return digests_in(readable, None if voxels.flair is None else voxels.flair.affine)
+
+
+def digests_in(images: Mapping[str, NDArray[Any]], affine: NDArray[Any] | None) -> dict[str, str]:
+    """Return a digest of each image's voxels in the order R, A, S, by modality; none of one that is constant.
 
     However a file is named, compressed or stored, the same voxels have the same digest.
     """
     digests = {}
-    for modality, path in voxels.case.images.items():
-        image = voxels.images.get(path.name)
-        if image is None:
-            continue
-        if voxels.flair is not None:
-            axes, backwards = ras_axes(voxels.flair.affine)
+    for modality, image in images.items():
+        if affine is not None:
+            axes, backwards = ras_axes(affine)
             image = np.flip(image.transpose(axes), backwards)
         step = 1 if image.size <= ALL else 2  # an eighth tells two images apart
         held = np.ascontiguousarray(image[::step, ::step, ::step], np.float32)
