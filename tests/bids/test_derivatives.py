@@ -184,6 +184,46 @@ def test_a_cohort_keeps_the_space_of_its_raters(raw: Path, tmp_path: Path) -> No
     assert made.returncode == 2
     assert "the case 'sub-01_ses-1': raters' files are of several spaces" in " ".join(made.stderr.split())
     assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "other").exists()  # it was refused before any work
+    words = ("cohort", "apply", "fused/estimate.json", raw, "--out", "other", "--bids", "none")
+    made = ran(tmp_path, *words)
+    assert (made.returncode, "of several spaces" in " ".join(made.stderr.split())) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_cohort_that_has_no_names_in_bids_is_refused_before_any_work(raw: Path, tmp_path: Path) -> None:
+    """Names that become one, of an earlier run too, and a file where the folder is to be."""
+    words = (
+        "cohort",
+        "fuse",
+        "plain",
+        "--glob",
+        "{case}/{rater}.nii.gz",
+        "--out",
+        "fused",
+        "--method",
+        "staple",
+    )
+    for case in ("Patient_1", "Patient1"):
+        for rater, path in zip("abc", masks_of(raw), strict=True):
+            target = tmp_path / "plain" / case / f"{rater}.nii.gz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    (tmp_path / "file").touch()
+    for bids, said in (
+        ("d", "no name of its own in BIDS"),
+        ("file", "file: is a file; give a folder"),
+        ("file/d", "is a file"),
+    ):
+        made = ran(tmp_path, *words, "--bids", bids)
+        assert (made.returncode, said in " ".join(made.stderr.split())) == (2, True), made.stderr
+        assert not (tmp_path / "fused").exists()
+    assert ran(tmp_path, *words).returncode == 0
+    before = sorted((tmp_path / "fused").rglob("*"))
+    shutil.rmtree(tmp_path / "plain" / "Patient_1")
+    made = ran(tmp_path, *words, "--bids", "d", "--refresh")
+    assert "no name of its own in BIDS" in " ".join(made.stderr.split())
+    assert sorted((tmp_path / "fused").rglob("*")) == before
 
 
 def test_an_image_of_another_space_or_one_of_two_is_not_taken(raw: Path) -> None:

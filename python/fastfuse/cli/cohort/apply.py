@@ -47,4 +47,4 @@ def apply(
         warn(remarks)
         return made
 
-    run(work, bids, cohort)
+    run(work, bids, cohort, out, glob=glob, table=table, split=split.value)

@@ -74,15 +74,26 @@ def method_flag() -> Any:
     )
 
 
-def run(work: Callable[[report.Say], Any], bids: Path | None = None, cohort: Path = Path()) -> None:
-    """Do the work, write derivatives of BIDS if asked for (``cohort``: where the cases lie), tell what came of it, and leave with 3 if a case failed."""
+def run(
+    work: Callable[[report.Say], Any],
+    bids: Path | None = None,
+    cohort: Path = Path(),
+    out: Path = Path(),
+    **cases: Any,
+) -> None:
+    """Do the work, write derivatives of BIDS if asked for, tell what came of it, and leave with 3 if a case failed.
+
+    ``cohort``, ``cases``: where the cases lie, as of ``find_cohort``; ``out``: folder of the outputs.
+    """
+    from ...cohort.cases import find_cohort
     from ...cohort.place import CASES, Place
     from ...cohort.told.printing import print_cohort
-    from ...files.bids.description import Description
-    from ...files.bids.write import write_cases
+    from ...files.bids.write import check_cases, write_cases
 
     if bids is not None:
-        Description.of(bids)  # which refuses a folder of other data, before any work
+        place = Place(out)
+        found = {case.name: case.paths for case in find_cohort(cohort, **cases)}
+        check_cases(bids, found, {case: place.consensus(case) for case in place.named()[CASES]})
 
     with warnings_as_lines():
         try:

@@ -197,7 +197,7 @@ def fuse(
                 **set_by(context, preset, values),
             )
 
-    run(work, bids, cohort)
+    run(work, bids, cohort, out, glob=glob, table=table, split=split.value)
 
 
 def shard_of(typed: str | None) -> tuple[int, int] | None:

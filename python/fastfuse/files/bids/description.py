@@ -68,8 +68,11 @@ class Description:
         Raises
         ------
         OutputError
-            If the folder is that of other data.
+            If the folder is that of other data, or a file.
         """
+        there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+        if there.exists() and not there.is_dir():
+            raise OutputError(f"{shown(there)}: is a file; give a folder, such as derivatives/fastfuse")
         path = folder / FILE
         if not path.exists():
             begun = {"Name": "fastfuse", "BIDSVersion": VERSION, "DatasetType": "derivative"}

@@ -143,18 +143,43 @@ def write_derivatives(
     return [*written, *also, folder / FILE]
 
 
+def check_cases(
+    folder: Path, cases: Mapping[str, Sequence[Path]], consensuses: Mapping[str, Path] | None = None
+) -> None:
+    """Refuse, before any work, what :func:`write_cases` would refuse in the end.
+
+    ``cases``: the raters' files of each case that is to be fused; ``consensuses``: those that are there, of other cases too.
+
+    Raises
+    ------
+    OutputError
+        For a folder of other data, two cases of one name, and raters of several spaces.
+    """
+    Description.of(folder)
+    others = {case: path for case, path in (consensuses or {}).items() if case not in cases}
+    _named({**_raters_of(others), **cases})
+
+
 def write_cases(folder: Path, consensuses: Mapping[str, Path], cohort: Path) -> list[Path]:
     """Write the consensuses of a cohort, by case, as :func:`write_derivatives` does; what is there is replaced."""
-    raters = {
-        case: [Path(one["file"]) for one in read_sidecar(path)["raters"]]
-        for case, path in consensuses.items()
-    }
-    named = entities_of_cases(sorted(consensuses), raters)
+    named = _named(_raters_of(consensuses))
     return [
         path
         for case, one in named.items()
         for path in write_derivatives(folder, consensuses[case], one, overwrite=True, cohort=cohort)
     ]
+
+
+def _raters_of(consensuses: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Return the raters' files of each consensus, as its sidecar names them."""
+    return {
+        case: [Path(one["file"]) for one in read_sidecar(path)["raters"]]
+        for case, path in consensuses.items()
+    }
+
+
+def _named(raters: Mapping[str, Sequence[Path]]) -> dict[str, Entities]:
+    return entities_of_cases(sorted(raters), raters)
 
 
 def _written(consensus: Path) -> tuple[dict[str, Any], Image]:
