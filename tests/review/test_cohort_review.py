@@ -333,3 +333,16 @@ def test_the_command(cohort: Path) -> None:
     empty = ran(cohort, "review", "in", "-o", "t.csv")
     assert empty.returncode == 2
     assert "holds no consensus of a cohort" in " ".join(empty.stderr.split())
+
+
+def test_of_a_cohort_it_is_said_once_that_decisions_do_not_come_back(tmp_path: Path) -> None:
+    """By options that were typed; what a preset chose it chooses otherwise where there are decisions."""
+    cohort_in(tmp_path)
+    fused(tmp_path, "three", classes=3)
+    with pytest.warns(fastfuse.FusionWarning, match="classes is 3, with which decisions are refused") as told:
+        review_cohort(tmp_path / "three", tmp_path / "r.csv")
+    assert len(told) == 1
+    assert str(told[0].message).count("classes is 3") == 1
+    made = fused(tmp_path, "preset", method=None, preset="recommended")
+    assert made.facts["settings"]["preset"]["set"]["classes"] == 3
+    review_cohort(tmp_path / "preset", tmp_path / "r.csv", overwrite=True)

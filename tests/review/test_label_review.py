@@ -218,6 +218,13 @@ def test_bad_lists_are_refused_by_name(maps: Path) -> None:
         fused(maps, "d.nii.gz", decisions=maps / "r.csv", prior=prior)
     with pytest.raises(ValueError, match="intervals is 'bootstrap'"):
         fused(maps, "d.nii.gz", decisions=maps / "r.csv", intervals="bootstrap")
+    for name, options in (
+        ("prior", {"prior": prior}),
+        ("intervals", {"intervals": "bootstrap", "replicates": 3}),
+    ):
+        fused(maps, f"{name}.nii.gz", **options)
+        with pytest.warns(fastfuse.FusionWarning, match=f"decisions are refused .*: leave out {name} where"):
+            review_files(maps / f"{name}.nii.gz", maps / f"{name}.csv")  # before the reviewer's work
     with pytest.raises(FastfuseError, match="decision is 'liver': write yes"):  # of the label maps as masks
         fused(maps, "d.nii.gz", decisions=maps / "r.csv", labels=None, select_label=1)
     assert not (maps / "d.nii.gz").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -300,6 +301,45 @@ def test_what_is_no_consensus_of_masks_is_refused(case: Path) -> None:
     for options in ({"max_memory": "1G"}, {"mrf": 0.1}, {"classes": 3}):
         with pytest.raises(ValueError, match="decisions are given"):
             fused(case, "x.nii.gz", decisions=case / "r.csv", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"classes": 3}, "a border is no decision"),
+        ({"mrf": 0.1}, "neighbours are coupled"),
+        ({"intervals": "bootstrap", "replicates": 3}, "what is decided is not drawn anew"),
+        (
+            {"m_step": "em", "method": "simplified-soft-staple"},
+            "it weighs votes by the rates that are sought",
+        ),
+        ({"preset": "recommended", "method": None}, None),
+        ({"roi": 2.0}, None),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_it_is_said_before_the_work_that_decisions_do_not_come_back(
+    case: Path, options: dict[str, Any], why: str | None
+) -> None:
+    """As fuse refuses them by these options; a preset chooses another method for them."""
+    fused(case, "c.nii.gz", **options)
+    made = ran(case, "review", "c.nii.gz", "-o", "r.csv", columns=1000)
+    assert made.returncode == 0, made.stderr
+    decide(case / "r.csv", {rows_of(case / "r.csv")[0]["lesion"]: "no"})
+    if why is None:
+        assert "decisions" not in made.stderr
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv", **options)
+        return
+    name = next(iter(options))
+    assert (
+        f"with which decisions are refused ({why}): leave out --{name.replace('_', '-')} where" in made.stderr
+    )
+    with pytest.warns(
+        fastfuse.FusionWarning, match=rf"decisions are refused \({why}\): leave out {name} where"
+    ):
+        review_files(case / "c.nii.gz", case / "s.csv")
+    with pytest.raises(ValueError, match=f"decisions are given.*{why}"):
+        fused(case, "reviewed.nii.gz", decisions=case / "r.csv", **options)
 
 
 def test_the_command_prints_the_list_and_json(case: Path) -> None:

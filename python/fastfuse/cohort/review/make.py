@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import FastfuseError
+from ...errors import FastfuseError, warn
 from ...files.labels.fuse import ready_maps
 from ...files.rerun import call_kept_in
 from ...files.review.listed import Listed
@@ -20,6 +20,7 @@ from ...files.review.make import (
     places_of,
     written,
 )
+from ...files.review.returns import on_return, on_return_of_labels
 from ...files.votes import as_votes, read_for
 from ...images.paths import PathLike, as_path, needed_path, shown
 from ...images.sidecar import json_of, sidecar_path
@@ -83,7 +84,18 @@ def review_cohort(
         check_unchanged(image, recipe)
         found[given["case"]] = _listed(image, facts, given, say, everything=everything)
         say(f"{given['case']}: listed")
-    return written(csv_file, points, found, f"review of {named.name}", overwrite=overwrite)
+    made = written(csv_file, points, found, f"review of {named.name}", overwrite=overwrite)
+    asked = [Settings.of_json(given["settings"]) for _, _, given in kept.values()]
+    warn([*dict.fromkeys(line for one in asked for line in _on_return(one))])
+    return made
+
+
+def _on_return(settings: Settings) -> list[str]:
+    """Say with which options of a cohort no decision comes back."""
+    if settings.of_labels:
+        return on_return_of_labels({"prior": settings.options.prior})  # the bootstrap is over cases
+    chosen = (settings.preset or {}).get("set")
+    return on_return(settings.method, settings.fusion_options, chosen)
 
 
 def _images_of(named: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import FastfuseError
+from ...errors import FastfuseError, warn
 from ...fusion.labels.declared import AskedLabels
 from ...fusion.options import Options
 from ...images.outputs import Outputs, check_outputs
@@ -29,6 +29,7 @@ from .lesions import Marked
 from .listed import Listed, codes_decided_before, listed_labels, listed_masks, ranked
 from .markups import markups_bytes
 from .places import MarkedLabels, painted_labels
+from .returns import on_return, on_return_of_labels
 from .sheet import Contested, sheet_bytes
 from .words import LabelWords
 
@@ -131,7 +132,13 @@ def review_files(
         found = _of_labels(image_file, facts, given, say)
     else:
         found = _of_masks(image_file, facts, given, say, everything=everything)
-    return written(csv_file, points, {"": found}, f"review of {image_file.name}", overwrite=overwrite)
+    made = written(csv_file, points, {"": found}, f"review of {image_file.name}", overwrite=overwrite)
+    warn(
+        on_return_of_labels(given)
+        if of_labels
+        else on_return(given.get("method"), _options_of(given, "prior"))
+    )
+    return made
 
 
 def check_lists(csv_file: Path, points: Path | None, files: list[Path], *, overwrite: bool) -> None:

@@ -33,6 +33,21 @@ def check_decisions(method: Method, options: Options, raters: Any) -> None:
         raise ValueError(
             "decisions are given: they are kept on the CPU; leave them out, or give votes that lie there"
         )
+    for name, why in options_without_decisions(method, options).items():
+        raise ValueError(
+            said(
+                f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {name} ({switch(name)}), or "
+                f"decisions ({switch('decisions')})"
+            )
+        )
+    if method.grows:
+        raise ValueError(
+            f"decisions are given: the consensus of {method.name} grows beyond them; choose staple, or leave them out"
+        )
+
+
+def options_without_decisions(method: Method, options: Options) -> dict[str, str]:
+    """Return the options that go with no decisions, and why."""
     refused = {
         "mrf": (options.mrf, "neighbours are coupled"),
         "classes": (options.classes == 3, "a border is no decision"),
@@ -44,18 +59,7 @@ def check_decisions(method: Method, options: Options, raters: Any) -> None:
             "it weighs votes by the rates that are sought",
         ),
     }
-    for name, (is_set, why) in refused.items():
-        if is_set:
-            raise ValueError(
-                said(
-                    f"decisions are given, and {name} is {quoted(getattr(options, name))}: {why}; leave out {name} ({switch(name)}), or "
-                    f"decisions ({switch('decisions')})"
-                )
-            )
-    if method.grows:
-        raise ValueError(
-            f"decisions are given: the consensus of {method.name} grows beyond them; choose staple, or leave them out"
-        )
+    return {name: why for name, (is_set, why) in refused.items() if is_set}
 
 
 @dataclass(frozen=True, eq=False)
