@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,10 @@ def test_a_merged_estimate_is_applied_at_a_site(tmp_path: Path) -> None:
     fuse_cohort(root, out, glob=GLOB, method="staple", replicates=5)
     made = export_of(out)
     made.write(tmp_path / "a.npz", out)
-    table, saved, _ = merged([tmp_path / "a.npz"], options_of_merge(method="staple"))
+    table, saved, doubts = merged([tmp_path / "a.npz"], options_of_merge(method="staple", max_iter=1))
+    assert saved.remarks == tuple(doubts)
+    assert any(one.startswith("stopped at max_iter") for one in doubts)
+    saved = replace(saved, remarks=(*doubts, f"doubts of {made.pseudonyms['Ann']}, as of rater-ab12"))
     files = write_merged(tmp_path / "merged", table, saved, cases_read([tmp_path / "a.npz"]))
     assert {path.name for path in files} == {"merged.npz", "estimate.json", "raters.csv"}
     asked = AskedToApply(
@@ -155,9 +159,10 @@ def test_a_merged_estimate_is_applied_at_a_site(tmp_path: Path) -> None:
         GLOB,
         called=read_pseudonyms(out / "pseudonyms.csv"),
     )
-    found, _ = applied_cohort(asked, Crew(), lambda _: None)
+    found, remarks = applied_cohort(asked, Crew(), lambda _: None)
     assert not found.failed
     assert len(found.facts["fused"]) == 5
+    assert {*doubts, "doubts of Ann, as of rater-ab12"} <= {*remarks}  # told here, and by name
     sidecar = json.loads((tmp_path / "applied" / "cases" / "case-00" / "consensus.json").read_text())
     assert sidecar["pooled"]["cases"] is None  # that are summed under no name
     nameless = AskedToApply(asked.estimate, root, tmp_path / "nameless", GLOB)

@@ -263,3 +263,18 @@ def test_what_wrote_no_hashes_is_left_as_it_is(tmp_path: Path) -> None:
     for path in out.glob("cases/*/made.json"):
         path.write_text(json.dumps({key: json_of(path)[key] for key in ("key", "rates")}))
     assert fused(root, out).facts["skipped"] == list(first.cases)
+
+
+@pytest.mark.parametrize("priors", ["own", "shared"])
+def test_doubts_about_rates_are_told_where_they_are_applied(tmp_path: Path, priors: Any) -> None:
+    """Once: as those of the cohort, and in no case again."""
+    root, out = make_cohort(tmp_path / "in"), tmp_path / "out"
+    with pytest.warns(FusionWarning, match="stopped at max_iter"):
+        fused(root, out, max_iter=1, priors=priors)
+    (line,) = (one for one in read_estimate(out / "estimate.json").remarks if one.startswith("stopped at"))
+    asked = AskedToApply(out / "estimate.json", root, tmp_path / "new", glob=GLOB)
+    made, remarks = applied_cohort(asked, Crew(None, 1), lambda _: None)
+    assert remarks.count(line) == 1
+    told = json.loads((tmp_path / "new" / "cohort.json").read_text())["warnings"]
+    assert [case for case, said in told.items() if line in said] == ["cohort"]
+    assert [*made.facts["warnings"]["cohort"]].count(line) == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,22 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
         write_all({place.estimate: saved.as_bytes()})
         write_cases(cases, records, saved, settings, place, crew, so_far, refresh=True, are_new=True)
         told, files, misfits = tell_sidecars(records, place)
-        remarks = [*said_of_like_names(cases), *said_of_gone(so_far, cases, place), *misfits]
-        if isinstance(saved.estimate, LabelEstimate):
-            remarks += on_belief_in(saved.estimate, {name for case in cases for name in case.raters})
+        readers = {name for case in cases for name in case.raters}
+        remarks = [
+            *_doubts_of(saved, readers), *said_of_like_names(cases), *said_of_gone(so_far, cases, place), *misfits
+        ]  # fmt: skip
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, told=told)
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks
+
+
+def _doubts_of(saved: Saved, readers: Collection[str]) -> list[str]:
+    """Return what is doubtful about rates that are applied, as it was said where they were found; of the belief, of those who read here."""
+    made = saved.estimate
+    if not isinstance(made, LabelEstimate):
+        return list(saved.remarks)
+    of_all = on_belief_in(made, made.names)
+    return [*(one for one in saved.remarks if one not in of_all), *on_belief_in(made, readers)]
 
 
 def _renamed(saved: Saved, called: Mapping[str, str], path: Path) -> Saved:
@@ -98,4 +109,12 @@ def _renamed(saved: Saved, called: Mapping[str, str], path: Path) -> Saved:
     else:
         shared = made._shared and replace(made._shared, names=renamed)
         made = replace(made, names=renamed, _shared=shared)
-    return saved_of(made, settings, saved.of)
+    return saved_of(made, settings, saved.of, [_in_names(one, names) for one in saved.remarks])
+
+
+def _in_names(remark: str, names: Mapping[str, str]) -> str:
+    """Return a remark with names in the place of pseudonyms, none of which is a part of another."""
+    told = re.compile(
+        "|".join(rf"(?<!\w){re.escape(one)}(?!\w)" for one in sorted(names, key=len, reverse=True))
+    )
+    return told.sub(lambda met: names[met[0]], remark)

@@ -230,7 +230,7 @@ def merged(paths: Sequence[Path], settings: Settings) -> tuple[Table, Saved, lis
         {"all sites": whole}, settings.table_method.name, options, "shared" if not of_labels else "auto",
         asked=settings.asked_labels if of_labels else None,
     )  # fmt: skip
-    return whole, saved_of(made, settings, {}), [*_on_pseudonyms(paths, loaded), *remarks]
+    return whole, saved_of(made, settings, {}, remarks), [*_on_pseudonyms(paths, loaded), *remarks]
 
 
 def _check_once(paths: Sequence[Path], tables: Sequence[Table]) -> None:
