@@ -306,6 +306,39 @@ def test_names() -> None:
         entities_of_cases(["__"])
 
 
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("Müller", "Muller"),
+        ("Mu\u0308ller", "Muller"),  # as macOS writes it
+        ("Weiß, Renée", "WeissRenee"),
+        ("Łukasz Ørsted", "LukaszOrsted"),
+        ("Þór-1", "THor1"),
+        ("Nguyễn №２", "NguyenNo2"),
+    ],
+)
+def test_accents_are_left_out_and_no_letter_is_lost(name: str, subject: str) -> None:
+    assert entities_of_cases([name])[name] == Entities(subject)
+
+
+def test_accents_in_names_of_bids() -> None:
+    """Of cases that a pattern finds, and of files."""
+    assert entities_of_cases(["sub-Müller_ses-1"])["sub-Müller_ses-1"] == Entities("Muller", "1")
+    assert entities_of([Path("sub-Müller_ses-1_desc-anna_mask.nii.gz")]) == Entities("Muller", "1")
+
+
+def test_names_that_would_be_one_or_lose_letters_are_refused() -> None:
+    with pytest.raises(
+        OutputError, match=r"'Müller' has no name of its own in BIDS.*'Muller' is sub-Muller, too: rename it"
+    ):
+        entities_of_cases(["Muller", "Müller"])
+    for name, strange in (("患者1", "患者"), ("Иванов", "Ивано"), ("Müller β", "β")):
+        with pytest.raises(
+            OutputError, match=f"the case '{name}' has no name .* and has '{strange}': rename it"
+        ):
+            entities_of_cases([name])
+
+
 def test_a_sheared_volume_keeps_the_form_that_can_say_it(raw: Path, tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 1] = 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,11 @@ from ...errors import OutputError
 from ...images.paths import recorded, shown
 from ...images.sidecar import json_of
 from ...images.written.versions import version_of
+from .letters import label_of
 
 FILE = "dataset_description.json"
 VERSION = "1.10.0"  # of BIDS
 DOI = "https://doi.org/"
-NO_LETTERS = re.compile(r"[^a-zA-Z0-9]")
 README = """# Consensus of several raters' segmentations
 
 Made by fastfuse. `probseg` holds the probability of the consensus, `dseg` its mask, or its label map; the `.json` beside each tells method,
@@ -100,7 +99,7 @@ class Description:
         for name, known in self.roots.items():
             if known == root:
                 return f"bids:{name}:{inside}"
-        name = stem = NO_LETTERS.sub("", root.name) or "source"
+        name = stem = label_of(root.name) or "source"
         number = 1
         while name in self.roots:
             number += 1

@@ -10,10 +10,10 @@ from pathlib import Path
 from ...errors import OutputError
 from ...images.paths import shown
 from ...inputs.names import enumerated, quoted
+from .letters import in_latin, label_of, strange_letters
 
 ENTITY = re.compile(r"(?:^|_)([a-z]+)-([a-zA-Z0-9]+)(?=_|$)")
 CASE = re.compile(r"sub-([a-zA-Z0-9]+)(?:_ses-([a-zA-Z0-9]+))?(?:_space-([a-zA-Z0-9]+))?")
-NO_LETTERS = re.compile(r"[^a-zA-Z0-9]")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def entities_of(paths: Sequence[Path]) -> Entities:
     """
     found: dict[Entities, Path] = {}
     for path in paths:
-        named = dict(ENTITY.findall(path.name.partition(".")[0]))
+        named = _named_in(path)
         if "sub" not in named:
             raise OutputError(
                 f"{shown(path)}: its name has no sub-, which names of BIDS begin with: give the case's, as in --bids-case sub-01"
@@ -66,6 +66,11 @@ def entities_of(paths: Sequence[Path]) -> Entities:
             f"raters' files are of several subjects, sessions or spaces ({names}): name the case, as in --bids-case sub-01_ses-1"
         )
     return next(iter(found))
+
+
+def _named_in(path: Path) -> dict[str, str]:
+    """Return the entities that a file's name holds, without accents."""
+    return dict(ENTITY.findall(in_latin(path.name.partition(".")[0])))
 
 
 def entities_called(case: str) -> Entities:
@@ -83,20 +88,25 @@ def entities_of_cases(
 ) -> dict[str, Entities]:
     """Return the entities of each case of a cohort; of a name that is none of BIDS, a subject of its letters and digits.
 
+    Accents are left out, as Muller for Müller.
+
     ``raters``: the files of each case, whose names tell the space, and the session, where the case's does not.
 
     Raises
     ------
     OutputError
-        If two cases would be one, or raters of a case are of several spaces.
+        If two cases would be one, a name has letters of another script than Latin, or raters of a case are of several spaces.
     """
     found: dict[Entities, str] = {}
     for case in cases:
         one = _with_space(case, (raters or {}).get(case, ()))
         other = found.setdefault(one, case)
-        if other != case or not one.subject:
+        strange = strange_letters(case)
+        if other != case or strange or not one.subject:
+            why = f", and {quoted(other)} is {one.stem}, too" if other != case else ""
+            has = f", and has {quoted(strange)}" if strange else ""
             raise OutputError(
-                f"the case {quoted(case)} has no name of its own in BIDS, which takes letters and digits alone (as {quoted(other)}): "
+                f"the case {quoted(case)} has no name of its own in BIDS, which takes the letters a to z and digits alone{has or why}: "
                 "rename it"
             )
     return {case: one for one, case in found.items()}
@@ -104,9 +114,10 @@ def entities_of_cases(
 
 def _with_space(case: str, raters: Sequence[Path]) -> Entities:
     """Return the entities of a case, with those of its raters' files that its name lacks."""
-    is_named = CASE.fullmatch(case) is not None
-    one = entities_called(case) if is_named else Entities(NO_LETTERS.sub("", case))
-    named = {path: dict(ENTITY.findall(path.name.partition(".")[0])) for path in raters}
+    plain = in_latin(case)
+    is_named = CASE.fullmatch(plain) is not None
+    one = entities_called(plain) if is_named else Entities(label_of(case))
+    named = {path: _named_in(path) for path in raters}
     files = {path: own for path, own in named.items() if "sub" in own}
     spaces = {own.get("space"): path for path, own in files.items()}
     if one.space is None and len(spaces) > 1:

@@ -17,7 +17,8 @@ from ...images.sidecar import read_sidecar, sidecar_path
 from ...images.written.nifti import Holds, nifti_bytes
 from ..facts import mask_told
 from .description import FILE, README, Description, generated_by, json_bytes, sources
-from .entities import NO_LETTERS, Entities, entities_called, entities_of, entities_of_cases
+from .entities import Entities, entities_called, entities_of, entities_of_cases
+from .letters import label_of
 
 LESION = "L"  # BIDS's abbreviation
 TABLE = b"index\tname\tabbreviation\n0\tbackground\tBG\n1\tlesion\tL\n"
@@ -27,7 +28,7 @@ ENDINGS = (".nii.gz", ".json", ".tsv")
 
 def derivatives_of(folder: Path, entities: Entities, method: str, *, of_labels: bool) -> dict[str, Path]:
     """Return the images of a case's derivatives: "dseg", and of masks "probseg"."""
-    stem = f"{entities.stem}_seg-{NO_LETTERS.sub('', method)}"
+    stem = f"{entities.stem}_seg-{label_of(method)}"
     names = {"dseg": f"{stem}_dseg.nii.gz"}
     if not of_labels:
         names["probseg"] = f"{stem}_label-{LESION}_probseg.nii.gz"
