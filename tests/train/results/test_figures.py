@@ -92,6 +92,31 @@ def test_chosen_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "training failed" in [text.get_text() for text in figures[0].legends[0].get_texts()]
 
 
+@pytest.mark.parametrize(
+    ("validations", "failure", "named"),
+    [
+        ([True, True], "", ["chosen epoch"]),
+        ([False, False], "", ["last epoch"]),
+        ([True, False], "", ["chosen, or last epoch"]),
+        ([False, False], "the loss is nan", []),
+    ],
+)
+def test_the_last_epoch_is_not_called_chosen(
+    monkeypatch: pytest.MonkeyPatch, validations: list[bool], failure: str, named: list[str]
+) -> None:
+    """Without validation nothing chooses an epoch; of trainings that broke off none is kept."""
+    found = drawn(monkeypatch, training)
+    epochs = np.array([[1, 0.9, 0.8], [2, 0.6, 0.5]])
+    without = np.array([[1, 0.9, np.nan], [2, 0.6, np.nan]])
+    histories = [
+        training.History(fold, epochs if validated else without, failure)
+        for fold, validated in enumerate(validations, start=1)
+    ]
+    training.draw_training(Path("t.png"), {"": {"STAPLE": histories}})
+    (legend,) = found[0].legends
+    assert [text.get_text() for text in legend.get_texts() if "epoch" in text.get_text()] == named
+
+
 def test_epochs_are_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of a training of two; without validation the legend has none."""
     figures = drawn(monkeypatch, training)
@@ -101,7 +126,7 @@ def test_epochs_are_whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(float(tick).is_integer() for tick in figures[0].axes[0].get_xticks())
     said = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in figures]
     assert said == [
-        ["fold 1", "training", "chosen epoch"],
+        ["fold 1", "training", "last epoch"],
         ["fold 1", "training", "validation", "chosen epoch"],
     ]
 

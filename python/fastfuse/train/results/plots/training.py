@@ -69,7 +69,7 @@ def draw_training(path: Path, runs: Mapping[str, Curves]) -> None:
     drawn = [one for curves in runs.values() for found in curves.values() for one in found]
     validated = any(one.validated for one in drawn)
     failed = any(one.failure for one in drawn)
-    handles = _legend(folds, validated=validated, failed=failed)
+    handles = _legend(folds, _kept_epoch(drawn), validated=validated, failed=failed)
     figure.legend(handles=handles, loc="outside right center", frameon=False, fontsize="small")
     save_anew(figure, path)
 
@@ -88,7 +88,15 @@ def _curve(ax: Any, history: History) -> None:
         ax.plot(*history.chosen, color=colour, marker=mark, ms=6.5, mec="black", mew=1, zorder=4, ls="")
 
 
-def _legend(folds: Sequence[int], *, validated: bool, failed: bool) -> list[Line2D]:
+def _kept_epoch(drawn: Sequence[History]) -> str:
+    """Say what the epochs are whose weights were kept: without validation nothing chooses one."""
+    kept = {one.validated for one in drawn if not one.failure and one.chosen}
+    if len(kept) > 1:
+        return "chosen, or last epoch"
+    return "chosen epoch" if True in kept else "last epoch" if kept else ""
+
+
+def _legend(folds: Sequence[int], kept: str, *, validated: bool, failed: bool) -> list[Line2D]:
     lines = [
         Line2D([], [], color=hue(fold - 1), marker=shape(fold - 1), ms=4, label=f"fold {fold}")
         for fold in folds
@@ -97,7 +105,8 @@ def _legend(folds: Sequence[int], *, validated: bool, failed: bool) -> list[Line
     lines.append(Line2D([], [], lw=1.0, label="training", **grey))
     if validated:
         lines.append(Line2D([], [], ls=":", marker="o", ms=3, label="validation", **grey))
-    lines.append(Line2D([], [], ls="", marker="o", ms=6.5, mec="black", label="chosen epoch", **grey))
+    if kept:
+        lines.append(Line2D([], [], ls="", marker="o", ms=6.5, mec="black", label=kept, **grey))
     if failed:
         lines.append(Line2D([], [], ls="", marker="X", ms=9, color=FAILED, label="training failed"))
     return lines
