@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -193,11 +194,37 @@ def facts_as_written(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "warnings": [*map(as_written, told)]} if isinstance(told, list) else dict(facts)
 
 
+FILTERS = threading.RLock()
+"""The process's filters of warnings: who changes them, and who warns, are one thread at a time; else a warning is lost."""
+PATIENCE_S = 60.0  # a file is read in less; in a forked process nobody may be left who lets go
+
+_kept: ContextVar[list[str] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def kept_warnings() -> Iterator[list[str]]:
+    """Keep what this thread would warn of, and warn of nothing; no filter is changed."""
+    found: list[str] = []
+    token = _kept.set(found)
+    try:
+        yield found
+    finally:
+        _kept.reset(token)
+
+
 def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
     """Give all remarks in one warning, attributed to the caller's caller (``callers=1``) or further up, outside of the package."""
-    if remarks:
+    text, kept = "; ".join(map(in_python, remarks)), _kept.get()
+    if remarks and kept is not None:
+        kept.append(text)
+    elif remarks:
         level = 2 + callers
         frame: FrameType | None = sys._getframe(level - 1)
         while frame is not None and _is_ours(frame):
             frame, level = frame.f_back, level + 1
-        warnings.warn(FusionWarning("; ".join(map(in_python, remarks)), remarks=remarks), stacklevel=level)
+        alone = FILTERS.acquire(timeout=PATIENCE_S)
+        try:
+            warnings.warn(FusionWarning(text, remarks=remarks), stacklevel=level)
+        finally:
+            if alone:
+                FILTERS.release()

@@ -6,7 +6,6 @@ A task names files: no array and no open file travels to a worker, and a table o
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import FusionWarning, OutputError, reason_of_case, said
+from ..errors import OutputError, kept_warnings, reason_of_case, said
 from ..files.job import Job
 from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
 from ..files.recipe import keeping
@@ -126,8 +125,7 @@ def write_case(task: Task) -> Written | Failed:
 
 def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FusionWarning)
+        with kept_warnings():  # what is doubtful comes back with the answer
             return work(task)
     except Exception as error:  # noqa: BLE001 - one case, whatever it is
         return Failed(task.case.name, _for_a_cohort(reason_of_case(error)), isinstance(error, OutputError))

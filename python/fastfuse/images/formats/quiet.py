@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Standard error belongs to the whole process: one thread at a time may turn it off and on again.
-ONE_AT_A_TIME = threading.Lock()
+from ...errors import FILTERS
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence standard error; one thread at a time."""
-    with ONE_AT_A_TIME:
+    """Silence standard error; one thread at a time, which may change the filters of warnings too: both are the whole process's."""
+    with FILTERS:
         yield from _without_standard_error()
 
 

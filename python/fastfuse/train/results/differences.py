@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .entries import BASELINE, Entry
-from .measures import FAMILIES, SHOWN, Key
+from .measures import FAMILIES, SHOWN, Key, mean_of_some
 from .resampling import two_way_interval
 from .significance import holm, signed_rank
 
@@ -74,10 +73,8 @@ def _difference(entry: Entry, baseline: Entry, key: Key, family: str) -> Differe
         pairs = SHOWN[measure].scale * (entry.values(key, seeds) - baseline.values(key, seeds))
         pairs = pairs.round(ROUNDED) + 0.0  # + 0: no -0
     defined = ~np.isnan(pairs)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan
-        by_case = np.nanmean(pairs, axis=0).round(ROUNDED)
-        mean = round(float(np.nanmean(pairs)), ROUNDED)
+    by_case = mean_of_some(pairs, axis=0).round(ROUNDED)
+    mean = round(float(mean_of_some(pairs)), ROUNDED)
     low, high = two_way_interval(pairs)
     return Difference(
         entry.title,

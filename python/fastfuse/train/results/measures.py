@@ -5,8 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...report.numbers import interval
 from .scores import MEASURES
+
+
+def mean_of_some(values: NDArray[np.float64], axis: int | None = None) -> NDArray[np.float64]:
+    """Return the mean of what is no nan; nan of nothing."""
+    count = np.asarray((~np.isnan(values)).sum(axis))
+    mean = np.full(count.shape, np.nan)
+    np.divide(np.nansum(values, axis), count, out=mean, where=count > 0)
+    return mean
+
 
 AGAINST = {True: "experts", False: "STAPLE"}
 Key = tuple[bool, str]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import CohortError, FusionWarning, ImageError
+from ...errors import CohortError, ImageError, kept_warnings
 from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
@@ -81,13 +80,12 @@ def consensus_of(
             found[method] = kept
             continue
         say(f"fusing {title} by {method}")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", FusionWarning)
+        with kept_warnings() as caught:
             if method in SOFT and not soft:
                 soft = soft_votes(case, options, threads)
             fuse = fuse_case if rates is None else rates.fuse
             fusion = fuse(case, soft, method, options, threads)
-        remarks = [as_experiment_takes(str(warning.message)) for warning in caught]
+        remarks = [as_experiment_takes(warning) for warning in caught]
         for remark in remarks:
             if remark not in said:
                 tell(f"warning: {title}, {method}: {remark}")

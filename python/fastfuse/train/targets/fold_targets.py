@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...cohort.msseg import Case
-from ...errors import FusionWarning
+from ...errors import kept_warnings
 from ...fusion.vote_table import VoteTable
 from ..cohort.common_grid import on_grid
 from ..cohort.loading import LoadedCase, load_case
@@ -104,8 +103,7 @@ def _each(
     """Read each case, on the one grid if there is one, with the votes of masks that have grown."""
     for case in cases:
         loaded = on_grid(load_case(case, fix_flips=options.fix_flips, gaps=True), options.grid).loaded
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FusionWarning)  # each case's own consensus has told them
+        with kept_warnings():  # each case's own consensus has told them
             votes = soft_votes(loaded, options.consensus) if soft else ()
         yield loaded, votes
 
@@ -114,9 +112,8 @@ def _rates(
     training: Training, tables: Tables, methods: Sequence[str], options: ExperimentOptions, tell: Say
 ) -> FoldRates:
     of_fold = {what: {name: by_case[name] for name in training.keys} for what, by_case in tables.items()}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FusionWarning)
+    with kept_warnings() as caught:
         found = fold_rates(training.fold, of_fold, methods, options.consensus)
-    for remark in dict.fromkeys(as_experiment_takes(str(warning.message)) for warning in caught):
+    for remark in dict.fromkeys(as_experiment_takes(warning) for warning in caught):
         tell(f"warning: fold {training.fold}, raters pooled: {remark}")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from ....report.plots.pictures import save_anew
 from ..differences import Difference
 from ..entries import Entry
-from ..measures import AGAINST, SHOWN, TABLE_1, Key
+from ..measures import AGAINST, SHOWN, TABLE_1, Key, mean_of_some
 from ..scores import MEASURES
 from ..table import Row
 from ..texts import p_text
@@ -64,7 +63,7 @@ def _tens(bottom: float) -> range:
 
 
 def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
-    values = np.array([100 * _mean(entry.values(key)) for entry in entries])
+    values = np.array([100 * mean_of_some(entry.values(key), axis=0) for entry in entries])
     ax.plot(range(len(entries)), values, color="#bbbbbb", lw=0.7, zorder=1)
     colours = numbers(entries)
     for at, (entry, row) in enumerate(zip(entries, values, strict=True)):
@@ -80,13 +79,6 @@ def _cases(ax: Any, entries: Sequence[Entry], key: Key) -> None:
         colour = "black" if count == len(row) else FAILED
         above = ax.get_xaxis_transform()  # above all dots, those at 100 % too
         ax.text(at, 0.99, f"n={count}", ha="center", va="top", fontsize=7, color=colour, transform=above)
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each case's mean over the seeds that have a value."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is nan
-        return np.asarray(np.nanmean(values, axis=0))
 
 
 def _failed(entry: Entry) -> NDArray[np.bool_]:
