@@ -197,7 +197,7 @@ class Options(OfMethods, OfForeground):
         false negatives + a + b - 2), and likewise for specificity, so that the rates of a rater who marks three
         voxels do not run to 0 or 1 (Commowick and Warfield 2010). (5, 1.5) is a mild one. For more than two labels:
         (s, d), s voxels of belief in each row of a confusion matrix, the share d of them on its diagonal (Dirichlet).
-        "auto" is (5 % of a foreground label's mean voxels, 0.9) there, else none; label 0 is background.""",
+        "auto" is (5 % of a foreground label's mean voxels, 0.9) there, else none. Background is label 0 alone, else a warning tells.""",
         flag=Flag(
             "Beta prior (a, b) of every rate; of label maps S D, S voxels in each row, the share D on the diagonal; none: no prior.",
             metavar="A B|S D|none",

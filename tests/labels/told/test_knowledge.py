@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,41 @@ def test_in_files(tmp_path: Path) -> None:
         advised = fastfuse.fuse_files(paths, tmp_path / "p.nii", labels="all", knows=knows, prior=prior)
     shaped = truth.reshape(20, 50, 20)
     assert (advised.label()[shaped == 3] == 3).mean() > (fusion.label()[shaped == 3] == 3).mean() + 0.5
+
+
+def drawn_maps(background: int, rates: tuple[float, ...] = (0.6, 0.7, 0.8, 0.7, 0.5)) -> list[np.ndarray]:
+    """Return maps of raters who find these shares of two small structures in a large background."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, 60_000, p=[0.95, 0.03, 0.02])
+    maps = [np.where(rng.random(truth.size) < rate, truth, 0) for rate in rates]
+    return [np.where(one == 0, background, one) for one in maps]
+
+
+@pytest.mark.parametrize("fuse", [fastfuse.staple, fastfuse.majority_vote])
+def test_a_background_that_is_not_0_is_told(fuse: Any, recwarn: pytest.WarningsRecorder) -> None:
+    """The belief is 5 % of a mean label's voxels, and such a background is no label of that size; the pair that is named is right."""
+    recwarn.clear()
+    fuse(drawn_maps(0), labels="all")
+    fuse(
+        drawn_maps(9), labels="all", **({} if fuse is fastfuse.majority_vote else {"performance_prior": None})
+    )
+    assert not [one for one in recwarn if "counts as background" in str(one.message)]
+    if fuse is fastfuse.majority_vote:
+        return
+    with pytest.warns(fastfuse.FusionWarning, match="label 9 has 97 % of all votes, and none is 0") as told:
+        drawn = fuse(drawn_maps(9), labels="all")
+    pair = re.search(r"performance_prior=\((.*), (.*)\)", str(told[0].message))
+    given = fuse(drawn_maps(9), labels="all", performance_prior=(float(pair[1]), float(pair[2])))
+    right = fuse(drawn_maps(0), labels="all")
+    assert (
+        drawn.sensitivity[4, :2].min() > right.sensitivity[4, 1:].max() + 0.1
+    )  # of the rater who finds half
+    np.testing.assert_allclose(given.sensitivity[:, :2], right.sensitivity[:, 1:], atol=0.002)
+
+
+def test_tissues_of_a_brain_have_no_background(recwarn: pytest.WarningsRecorder) -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.choice([1, 2, 3], 5000, p=[0.6, 0.3, 0.1])
+    maps = [np.where(rng.random(truth.size) < 0.9, truth, 1) for _ in range(4)]
+    fastfuse.staple(maps, labels="all")
+    assert not [one for one in recwarn if "counts as background" in str(one.message)]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ...inputs.names import MOST_TOLD, enumerated
 from .chosen import Labels
-from .options import OF_MEAN_LABEL, LabelOptions, dirichlet_for, unknown_flags
+from .options import BACKGROUND, OF_MEAN_LABEL, LabelOptions, dirichlet_for, unknown_flags
 from .result import LabelFusion
 
+OF_BACKGROUND = 0.8  # of all votes: as much has no structure, but what is around all
 Flags = NDArray[np.bool_]
 
 
@@ -25,6 +26,7 @@ def on_knowledge(fusion: LabelFusion, options: LabelOptions) -> list[str]:
         *_on_lone_raters(fusion, given, reads, unknown, is_given=not isinstance(options.prior, str)),
         *_on_few(fusion, given, reads, silent=reads & ~_named(fusion, options)),
         *_on_the_belief_alone(fusion, given, options),
+        *_on_the_background(fusion, given, options),
     ]
 
 
@@ -87,6 +89,26 @@ def _on_the_belief_alone(fusion: LabelFusion, labels: Labels, options: LabelOpti
         return []
     made = (fusion.volume == 0) & np.isfinite(fusion.sensitivity) & (fusion.consensus_volume >= 1)
     return belief_told(fusion.raters, labels, fusion.sensitivity, made)
+
+
+def _on_the_background(fusion: LabelFusion, labels: Labels, options: LabelOptions) -> list[str]:
+    """Doubt the belief in raters where label 0 is none, and another label looks like the background: its voxels make the belief strong."""
+    votes = fusion.volume.sum(axis=0)
+    if options.performance_prior != "auto" or votes[np.asarray(labels.values) == BACKGROUND].any():
+        return []
+    largest = int(votes.argmax())
+    voxels = float(fusion.n_voxels)
+    found = dirichlet_for("auto", labels, fusion.volume, voxels)
+    better = dirichlet_for("auto", labels, fusion.volume, voxels, labels.values[largest])
+    if found is None or better is None or votes[largest] < OF_BACKGROUND * votes.sum():
+        return []
+    name, share = labels.called[largest], 100 * votes[largest] / votes.sum()
+    said = (
+        f"label {name} has {share:.0f} % of all votes, and none is 0, which alone counts as background: the belief of performance_prior "
+        f"'auto' is {found[0]:.3g} voxels in each row, which draws rates of the other labels to {found[1]:g}; set label {name} to 0 in "
+        f"the maps, or give performance_prior=({better[0]:.3g}, {better[1]:g}) (--performance-prior {better[0]:.3g} {better[1]:g})"
+    )
+    return [said]
 
 
 def belief_told(

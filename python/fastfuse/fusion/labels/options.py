@@ -194,7 +194,7 @@ def _checked_dirichlet(prior: Any) -> Any:
 
 
 def dirichlet_for(
-    asked: Any, labels: Labels, volume: NDArray[np.float64], voxels: float
+    asked: Any, labels: Labels, volume: NDArray[np.float64], voxels: float, background: int = BACKGROUND
 ) -> tuple[float, float] | None:
     """Return the belief in voxels and the share of it on the diagonal; None for none."""
     if asked is None or isinstance(asked, tuple):
@@ -203,7 +203,7 @@ def dirichlet_for(
         return None
     shares = volume.sum(axis=0) / volume.sum()
     foreground = [
-        share for label, share in zip(labels.values, shares, strict=True) if label != BACKGROUND and share
+        share for label, share in zip(labels.values, shares, strict=True) if label != background and share
     ]
     if not foreground:
         return None
