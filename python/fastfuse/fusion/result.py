@@ -139,6 +139,30 @@ class Fusion(Outlets):
         ones: NDArray[np.uint8] = marked.byte() if hasattr(marked, "byte") else marked.astype("uint8")
         return ones
 
+    def table(self) -> list[dict[str, Any]]:
+        """Return a row for each rater: a list of dicts, as ``pandas.DataFrame`` takes it."""
+        raters = len(self.sensitivity)
+        names = (
+            [f"rater {i}" for i in range(raters)] if self._origin is None else map(str, self._origin.names)
+        )
+        columns = {name: values.tolist() for name, values in self._columns().items()}
+        return [
+            {"rater": name, **{what: values[i] for what, values in columns.items()}}
+            for i, name in enumerate(names)
+        ]
+
+    def _columns(self) -> dict[str, Rates]:
+        """Return the columns of the table."""
+        rates: dict[str, Rates] = {}
+        for name in ("sensitivity", "specificity"):
+            rates[name] = getattr(self, name)
+            if self.intervals is not None:
+                rates[f"{name}_error"] = getattr(self.intervals, f"{name}_error")
+                rates[f"{name}_low"], rates[f"{name}_high"] = getattr(self.intervals, name).T
+        return {
+            **rates, "ppv": self.ppv, "npv": self.npv, "dice": self.dice, "voxels": self.volume, "read_voxels": self.n_read,
+        }  # fmt: skip
+
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
         return (
@@ -223,6 +247,10 @@ class BorderFusion(OfLevels, Fusion):
         What told the anchor.
     """
 
+    def _columns(self) -> dict[str, Rates]:
+        own = {"offset_from_anchor": self.offsets - self.anchor, "sharpness": self.sharpness}
+        return {**super()._columns(), **own, "false_marks": self.false_marks, "finds": self.finds}
+
     def __repr__(self) -> str:
         return (
             f"{super().__repr__()}\n"
@@ -248,6 +276,11 @@ class ClassFusion(Fusion):
 
     marks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
     shares: NDArray[np.float64] = field(default_factory=lambda: np.empty(3))
+
+    def _columns(self) -> dict[str, Rates]:
+        classes = ("background", "border", "foreground")
+        own = {f"marks_{name}": marks for name, marks in zip(classes, self.marks.T, strict=True)}
+        return {**super()._columns(), **own}
 
 
 def check_ties(ties: Any) -> Ties:
