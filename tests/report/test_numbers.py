@@ -120,6 +120,13 @@ def test_a_lesion_s_volume_is_not_shown_as_0(mm3: float, shown: str) -> None:
         (0.99998, (0.99996, 0.999989), "0.99998\n.99996–.99999"),  # by four decimals both would be 1
         (0.99997, (0.999962, 1.0), "0.99997\n.99996–1"),
         (0.00002, (0.000012, 0.00003), "0.00002\n.00001–.00003"),
+        (0.9999, (0.9997, 0.999996), "0.9999\n.9997–>.9999"),  # no end that is below 1 reads 1
+        (0.9999, (0.9997, 0.99995), "0.9999\n.9997–>.9999"),
+        (0.9999, (0.9997, 1.0), "0.9999\n.9997–1"),
+        (0.99997, (0.999962, 0.999997), "0.99997\n.99996–>.99999"),
+        (0.0002, (0.00004, 0.0004), "0.0002\n<.0001–.0004"),
+        (0.0002, (0.0, 0.0004), "0.0002\n0–.0004"),
+        (0.5, (0.00001, 0.99999), "0.5000\n<.0001–>.9999"),
         (0.999998, (0.999996, 0.999999), "1.0000\n> .9999"),
         (1 - 1e-12, (1 - 1e-12, 1 - 1e-12), "1.0000\n> .9999"),
         (1e-9, (0.0, 2e-9), "0.0000\n< .0001"),
@@ -145,8 +152,11 @@ def test_no_two_ends_look_the_same() -> None:
             told = rate(middle, (low, high)).partition("\n")[2].split("–")
             assert len(told) == len(set(told)) <= 2
             if len(told) == 2:
-                assert float(told[0]) < float(told[1])
-                assert abs(float(told[0]) - low) + abs(float(told[1]) - high) <= 1.0001e-4
+                of_low, of_high = (float(end.strip("<>")) for end in told)
+                assert of_low <= of_high  # one may be a bound: <.00001–.00001
+                assert abs(of_low - low) + abs(of_high - high) <= 2.0001e-4
+                for end, text in zip((low, high), told, strict=True):
+                    assert (text in ("0", "1")) is (end in (0, 1))
 
 
 def test_intervals_of_other_measures() -> None:

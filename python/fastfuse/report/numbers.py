@@ -16,18 +16,28 @@ FINEST = 5  # decimals of an interval's ends, at most
 
 
 def rate(value: float | None, ends: Sequence[float | None] | None = None) -> str:
-    """Return a rate, and its interval on a second line."""
+    """Return a rate, and its interval on a second line; an end reads 0 or 1 where it is that alone."""
     decimals, below = DECIMALS, ""
     if ends is not None and ends[0] is not None and ends[1] is not None:
         decimals, told = interval(ends[0], ends[1], DECIMALS)
         if 1 > ends[0] >= 1 - 0.5 * 10**-FINEST:
-            decimals, told = DECIMALS, ["> 0.9999"]
+            decimals, told = DECIMALS, ["> .9999"]
         elif 0 < ends[1] < 0.5 * 10**-FINEST:
-            decimals, told = DECIMALS, ["< 0.0001"]
-        whole = {f"{end:.{decimals}f}": str(end) for end in (0, 1)}
-        below = "\n" + "–".join(whole.get(end, end.replace("0.", ".", 1)) for end in told)
+            decimals, told = DECIMALS, ["< .0001"]
+        else:
+            told = [_end(end, text, decimals) for end, text in zip(ends[-len(told) :], told, strict=True)]
+        below = "\n" + "–".join(told)
     shown = "undefined" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
     return f"{shown}{below}"
+
+
+def _end(end: float | None, text: str, decimals: int) -> str:
+    """Return the end of an interval of rates without its 0; what is rounded to 0 or 1, and is not, as a bound."""
+    bounds = {0.0: f"<.{1:0{decimals}}", 1.0: ">." + decimals * "9"}
+    whole = float(text)
+    if whole not in bounds:
+        return text.replace("0.", ".", 1)
+    return f"{whole:.0f}" if end == whole else bounds[whole]
 
 
 def interval(low: float, high: float, least: int, sign: str = "") -> tuple[int, list[str]]:
