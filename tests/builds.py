@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")  # as tests/sanitizers/run.sh address preloads it
+not_sanitized = pytest.mark.skipif(SANITIZED, reason="AddressSanitizer takes memory and time of its own")
 
 
 def installed(folder: Path, flags: str, *definitions: str) -> dict[str, str]:

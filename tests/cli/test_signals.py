@@ -16,6 +16,8 @@ import pytest
 
 from fastfuse.images import gz
 
+from ..builds import not_sanitized
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 PATIENCE_S = 60
@@ -122,6 +124,7 @@ def test_after_the_work(number: int, code: int, said: str) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@not_sanitized
 @SIGNALS
 def test_a_library_that_hears_nothing(number: int, code: int, said: str, tmp_path: Path) -> None:
     """A reader's thread is inside a library for a minute: the process does not wait for it."""

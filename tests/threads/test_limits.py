@@ -16,6 +16,8 @@ import pytest
 
 from fastfuse import _core
 
+from ..builds import not_sanitized
+
 resource = pytest.importorskip("resource")  # POSIX
 
 pytestmark = pytest.mark.skipif(
@@ -162,6 +164,7 @@ def test_threads_have_the_stack_that_kernels_need() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
+@not_sanitized
 def test_the_shell_says_it_in_a_line(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for rater in range(3):
