@@ -24,7 +24,7 @@ from ..images.wanted import ChannelAxis, check_channel_axis
 from ..inputs.checks import Labels, Scale, check_margin
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
-from .job import Inputs, Sources, marked_by_each
+from .job import Inputs, Sources, looked_at, marked_by_each
 from .report import check_image, check_report, write_page
 from .votes import read_masks
 
@@ -201,9 +201,11 @@ def _pictures_of(inputs: Inputs, label: int | None) -> Pictures:
     """Return where each rater marks, and the share of raters who do."""
     from ..report.html.scan import Pictures
 
-    raters = list(marked_by_each(inputs, label))
-    share = np.asarray(np.mean(np.stack(raters), axis=0, dtype=np.float32))
-    return Pictures(share, raters, inputs.grid.affine, inputs.image, inputs.grid.known)
+    raters, looked = list(marked_by_each(inputs, label)), looked_at(inputs)
+    marks = np.sum(np.stack(raters), axis=0, dtype=np.float32)
+    count = np.sum(np.stack(looked), axis=0, dtype=np.float32) if looked else np.float32(len(raters))
+    share = np.asarray(marks / count)
+    return Pictures(share, raters, inputs.grid.affine, inputs.image, inputs.grid.known, looked=looked)
 
 
 def facts_of(

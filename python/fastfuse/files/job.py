@@ -326,6 +326,17 @@ def marked_voxels(inputs: Inputs, label: int | None, fusion: Fusion, *, grown: b
     return [int(np.count_nonzero(marked)) for marked in marked_by_each(inputs, label)]
 
 
+def looked_at(inputs: Inputs) -> list[NDArray[Any]]:
+    """Return where each rater looked: of files, where a vote is a number; nothing where all looked everywhere."""
+    from ..report.html.scan import where_looked
+
+    looked = []
+    for vote, seen in zip(inputs.votes, inputs.present or [None] * len(inputs.votes), strict=True):
+        there = ~np.isnan(vote) if vote.dtype.kind == "f" else np.ones(vote.shape, bool)
+        looked.append(there if seen is None else there & (seen != 0))
+    return where_looked(looked)
+
+
 def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:
     """Return the volumes that a report shows."""
     from ..report.html.scan import Pictures
@@ -336,6 +347,7 @@ def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:
         inputs.grid.affine,
         inputs.image,
         inputs.grid.known,
+        looked=looked_at(inputs),
     )
 
 

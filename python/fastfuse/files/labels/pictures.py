@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fusion.labels.result import LabelFusion
-from ..job import Inputs
+from ..job import Inputs, looked_at
 
 if TYPE_CHECKING:
     from ...report.html.scan import Pictures
@@ -36,4 +36,6 @@ def label_pictures(inputs: Inputs, fusion: LabelFusion, consensus: NDArray[Any])
                 held &= region != 0
         raters.append(np.where(held, vote, 0).astype(consensus.dtype))
     grid = inputs.grid
-    return Pictures(consensus, raters, grid.affine, inputs.image, grid.known, tuple(values))
+    return Pictures(
+        consensus, raters, grid.affine, inputs.image, grid.known, tuple(values), looked=looked_at(inputs)
+    )

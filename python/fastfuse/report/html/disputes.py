@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 30  # places that a report lists
+UNREAD = -1  # in the place of a vote
 # The half of the 26 neighbours that lies ahead: each pair of voxels is looked at once.
 AHEAD = [step for step in itertools.product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
 
@@ -33,27 +34,38 @@ class Place:
     weight: float
 
 
-def disagreement(votes: Sequence[NDArray[np.generic]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the voxels on which raters differ, as flat indices, and the share of pairs who differ there."""
+def disagreement(
+    votes: Sequence[NDArray[np.generic]], looked: Sequence[NDArray[np.bool_]] = ()
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the voxels on which raters differ, as flat indices, and the share of pairs who differ there.
+
+    ``looked``: where each rater looked; without it everywhere. Who did not look at a voxel is in no pair there.
+    """
     first = votes[0]
     differs = np.zeros(first.shape, bool)
     for vote in votes[1:]:
         differs |= vote != first
     voxels = np.flatnonzero(differs)
-    held = np.sort(np.stack([vote.reshape(-1)[voxels] for vote in votes]), axis=0)
+    held = np.stack([vote.reshape(-1)[voxels] for vote in votes]).astype(np.int64)
+    seen = np.stack([one.reshape(-1)[voxels] for one in looked]) if looked else np.ones(held.shape, bool)
+    held = np.sort(np.where(seen, held, UNREAD), axis=0)
     alike = np.zeros(len(voxels))  # pairs of raters who agree: the runs of sorted votes
     run = np.zeros(len(voxels))
     for before, after in itertools.pairwise(held):
-        run = np.where(before == after, run + 1, 0)
+        run = np.where((before == after) & (after != UNREAD), run + 1, 0)
         alike += run
-    pairs = len(votes) * (len(votes) - 1) / 2
-    return voxels, 1 - alike / pairs if pairs else alike
+    count = seen.sum(axis=0)
+    pairs = count * (count - 1) / 2
+    apart = pairs > alike
+    return voxels[apart], 1 - alike[apart] / pairs[apart]
 
 
-def places_of(votes: Sequence[NDArray[np.generic]], most: int = MOST) -> list[Place]:
+def places_of(
+    votes: Sequence[NDArray[np.generic]], most: int = MOST, looked: Sequence[NDArray[np.bool_]] = ()
+) -> list[Place]:
     """Return where raters disagree: regions that touch by a corner, by falling weight."""
     shape = votes[0].shape
-    voxels, weights = disagreement(votes)
+    voxels, weights = disagreement(votes, looked)
     if not voxels.size:
         return []
     labels = components(voxels, shape)

@@ -101,7 +101,7 @@ def _with_undecided(labels: list[dict[str, Any]], facts: Facts) -> list[dict[str
 
 def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
     names = [one["name"] for one in facts["raters"]]
-    dice = overlaps(pictures.raters)
+    dice = overlaps(pictures.raters, pictures.looked)
     of_masks = _with_consensus(facts, pictures)
     fit = facts.get("fit")
     has_intervals = facts["options"].get("intervals", "none") != "none"
@@ -109,10 +109,10 @@ def _masks_context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
     text = f"Numbers are those of the table of raters.{ellipses} Upper right is best."
     return {
         "tiles": [*_tiles(facts, dice), *_decided_tile(facts)],
-        "rater_tables": [tables.raters_table(facts, of_masks)],
+        "rater_tables": [tables.raters_table(facts, of_masks, unread=_unread(facts, pictures))],
         "rates": rates_chart(facts["raters"], text),
         "parts": decisions_part(facts, placed=pictures.placed),
-        "agreement": None if len(names) < 2 else _agreement(dice, facts),
+        "agreement": None if len(names) < 2 else _agreement(dice, facts, pictures),
         "fit": _fit(fit) if fit and fit["models"] else None,
     }
 
@@ -143,26 +143,26 @@ def ending(facts: Facts) -> str:
     return f"{plural(facts['n_iter'], 'iteration')}{'' if facts['converged'] else ', not converged'}"
 
 
-def overlaps(raters: Sequence[Volume]) -> list[list[float | None]]:
-    """Return the Dice of each two masks; None where both are empty."""
+def overlaps(raters: Sequence[Volume], looked: Sequence[Volume] = ()) -> list[list[float | None]]:
+    """Return the Dice of each two masks, where both raters looked; None where both are empty there."""
     if not raters:
         return []
     anywhere = np.zeros(raters[0].shape, bool)
     for one in raters:
         anywhere |= one != 0
     marks = [one[anywhere] != 0 for one in raters]
-    sizes = [int(np.count_nonzero(one)) for one in marks]
+    seen = [one[anywhere] for one in looked] or [np.ones(marks[0].shape, bool)] * len(marks)
     found: list[list[float | None]] = [[None] * len(marks) for _ in marks]
     for i, one in enumerate(marks):
         for j, other in enumerate(marks[: i + 1]):
-            whole = sizes[i] + sizes[j]
+            whole = int(np.count_nonzero(one & seen[j])) + int(np.count_nonzero(other & seen[i]))
             value = 2 * int(np.count_nonzero(one & other)) / whole if whole else None
             found[i][j] = found[j][i] = value
     return found
 
 
 def _with_consensus(facts: Facts, pictures: Pictures) -> list[float | None]:
-    """Return the Dice of each rater's mask with the consensus's, which is that of ``--save-label``; None where both are empty.
+    """Return the Dice of each rater's mask with the consensus's, which is that of ``--save-label``, where they looked; None where both are empty.
 
     Nothing is returned where the pictures show more than what was fused, as of a fusion whose mask is no longer in memory.
     """
@@ -171,16 +171,25 @@ def _with_consensus(facts: Facts, pictures: Pictures) -> list[float | None]:
         return []
     cut, above = float(facts["options"]["cut"]), facts["options"].get("ties") == "background"
     mask = pictures.consensus > cut if above else pictures.consensus >= cut
-    held = int(np.count_nonzero(mask))
+    held = [int(np.count_nonzero(mask & one)) for one in pictures.looked]
+    held = held or [int(np.count_nonzero(mask))] * len(sizes)
     shared = [int(np.count_nonzero(mask & (one != 0))) for one in pictures.raters]
     return [
-        2 * both / (held + size) if held + size else None for both, size in zip(shared, sizes, strict=True)
+        2 * both / (own + size) if own + size else None
+        for both, own, size in zip(shared, held, sizes, strict=True)
     ]
 
 
-def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts) -> dict[str, Any]:
-    said = f" {tables.UNREAD}" if tables.reads_partly(facts) else ""
-    text = f"Dice of each two raters, as they marked; the bluer, the higher.{said}"
+def _unread(facts: Facts, pictures: Pictures) -> str:
+    """Return what is said of voxels that a rater did not read; in memory these may be known no more."""
+    if pictures.looked:
+        return "Dice: over the voxels that were read."
+    return "What a rater did not read counts as unmarked." if tables.reads_partly(facts) else ""
+
+
+def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts, pictures: Pictures) -> dict[str, Any]:
+    said = "Where both read." if pictures.looked else _unread(facts, pictures)
+    text = f"Dice of each two raters, as they marked; the bluer, the higher.{f' {said}' if said else ''}"
     numbers = numbers_of([one["name"] for one in facts["raters"]])
     return {
         "title": "Agreement of each two raters",

@@ -54,6 +54,8 @@ class Pictures:
         Whether the files say which side is right.
     labels : tuple of int
         The labels of maps; empty for masks.
+    looked : list of ndarray of bool
+        Where each rater looked; empty where all looked everywhere, or it is not known.
     """
 
     consensus: Volume
@@ -62,6 +64,7 @@ class Pictures:
     image: Volume | None = None
     placed: bool = True
     labels: tuple[int, ...] = ()
+    looked: Sequence[Volume] = ()
 
     def in_ras(self) -> Pictures:
         """Return the same with axes that run to the patient's right, front and top."""
@@ -76,8 +79,9 @@ class Pictures:
 
         image = None if self.image is None else turned(self.image)
         raters = [turned(volume) for volume in self.raters]
+        looked = [turned(volume) for volume in self.looked]
         affine = self.affine @ turn
-        return Pictures(turned(self.consensus), raters, affine, image, self.placed, self.labels)
+        return Pictures(turned(self.consensus), raters, affine, image, self.placed, self.labels, looked)
 
     def cropped(self, box: Box) -> Pictures:
         """Return a part of the volumes, which keep their place."""
@@ -85,7 +89,8 @@ class Pictures:
         affine[:3, 3] += affine[:3, :3] @ [part.start for part in box]
         image = None if self.image is None else self.image[box]
         raters = [volume[box] for volume in self.raters]
-        return Pictures(self.consensus[box], raters, affine, image, self.placed, self.labels)
+        looked = [volume[box] for volume in self.looked]
+        return Pictures(self.consensus[box], raters, affine, image, self.placed, self.labels, looked)
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:
@@ -107,6 +112,17 @@ class Pictures:
         """Return the place of each label in ``labels``."""
         kind = np.uint8 if len(self.labels) <= 1 + np.iinfo(np.uint8).max else np.dtype("<u2")
         return np.asarray(np.searchsorted(self.labels, volume).astype(kind))
+
+
+def where_looked(looked: Sequence[Volume]) -> list[Volume]:
+    """Return where each rater looked; nothing where all looked everywhere.
+
+    Where nobody looked, as outside of a mask, nobody is named for it: all count as having looked.
+    """
+    if all(one.all() for one in looked):
+        return []
+    nobody = ~np.logical_or.reduce(looked)
+    return [one | nobody for one in looked]
 
 
 @dataclass
@@ -211,13 +227,18 @@ def _masks(shown: Pictures) -> dict[str, str]:
     if shown.are_maps:
         raters = [shown.coded(rater) for rater in shown.raters]
     else:
-        raters = [np.packbits(np.ravel(rater != 0), bitorder="little") for rater in shown.raters]
+        raters = [_bits(rater) for rater in shown.raters]
     consensus = (
         shown.coded(shown.consensus)
         if shown.labels
         else np.rint(np.clip(shown.consensus, 0, 1) * 255).astype(np.uint8)
     )
-    return {"consensus": packed(consensus), "raters": packed(np.stack(raters))}
+    looked = {"looked": packed(np.stack([_bits(one) for one in shown.looked]))} if shown.looked else {}
+    return {"consensus": packed(consensus), "raters": packed(np.stack(raters)), **looked}
+
+
+def _bits(volume: Volume) -> Volume:
+    return np.packbits(np.ravel(volume != 0), bitorder="little")
 
 
 def _grey(shown: Pictures, factor: int) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | None]:

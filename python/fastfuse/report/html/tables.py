@@ -17,7 +17,6 @@ MOST_OPEN = 20  # rows of a table that may be folded away
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str] | dict[str, Any]
 Table = dict[str, Any]
-UNREAD = "What a rater did not read counts as unmarked."
 NUMBER, TEXT, WRAP, LIST, HASH = "", "text", "text wrap", "text list", "text hash"
 
 
@@ -87,10 +86,11 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> Table:
+def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None], *, unread: str = "") -> Table:
     """Return a row for each rater: rates with intervals, sizes, and how these deviate from the median rater's.
 
-    ``of_masks``: the Dice of each rater's mask with the consensus's; empty where there are no masks.
+    ``of_masks``: the Dice of each rater's mask with the consensus's; empty where there are no masks. ``unread``: what is
+    said of voxels that a rater did not read.
     """
     raters = facts["raters"]
     border = any("offset" in one for one in raters)
@@ -106,6 +106,8 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
         ("times the median", NUMBER),
     ]
     columns += [("votes (ml)", NUMBER)] if soft else []
+    partly = reads_partly(facts)
+    columns += [("voxels read", NUMBER)] if partly else []
     columns += [("border against the consensus's", NUMBER), ("sharpness", NUMBER)] if border else []
     rows = []
     for (called, one), overlap in zip(numbered(raters), compared, strict=True):
@@ -121,6 +123,7 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
         times = f"× {marked / size:.2f}" if size and marked is not None else ""
         row += [against(overlap, dice), "" if marked is None else millilitres(marked), times]
         row += [millilitres(one["volume_ml"])] if soft else []
+        row += [f"{one['voxels_read']:,}"] if partly else []
         row += (
             [from_anchor(one["offset"], facts["anchor"]["level"]) or "undefined", _plain(one["sharpness"])]
             if border
@@ -139,10 +142,12 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None]) -> 
     ]
     last += [millilitres(facts["probability"]["ml"])] if soft else []
     rows.append([*last, *[""] * (len(columns) - len(last))])
-    return table(_of_raters(facts, masks=bool(of_masks)), columns, rows, head=1, sums=1)
+    return table(
+        _of_raters(facts, unread if of_masks else "", masks=bool(of_masks)), columns, rows, head=1, sums=1
+    )
 
 
-def _of_raters(facts: Mapping[str, Any], *, masks: bool) -> str:
+def _of_raters(facts: Mapping[str, Any], unread: str, *, masks: bool) -> str:
     told = {
         "information": " Below the rates: 95 % intervals from the observed information, which takes voxels for independent.",
         "lesions": " Below the rates: 95 % intervals over resampled lesions.",
@@ -151,8 +156,7 @@ def _of_raters(facts: Mapping[str, Any], *, masks: bool) -> str:
     said = told.get(facts["options"].get("intervals", "none"), " No intervals were asked for (--intervals).")
     dice = ""
     if masks:
-        unread = f" {UNREAD}" if reads_partly(facts) else ""
-        dice = f" Soft Dice: of votes and probabilities; Dice: of the masks.{unread}"
+        dice = f" Soft Dice: of votes and probabilities; Dice: of the masks.{f' {unread}' if unread else ''}"
     lines = (*without_interval(facts), *faint_votes(facts))
     return " ".join([f"Each rater against the consensus.{dice}{said}", *lines])
 

@@ -79,7 +79,7 @@ def view_of(
     """
     scan = scan_of(pictures)
     shown = scan.shown
-    places = places_of(shown.raters) if len(shown.raters) > 1 else []
+    places = places_of(shown.raters, looked=shown.looked) if len(shown.raters) > 1 else []
     ml = float(abs(np.linalg.det(shown.affine[:3, :3]))) / 1000
     stops = _disagreements(shown, places, ml) if stops is None else stops
     visited = [_voxel(shown, mm) for mm in stops.mm]
@@ -221,13 +221,18 @@ def _row(
     shown: Pictures, place: Place, labels: Sequence[Mapping[str, Any]], ml: float, numbers: Sequence[str]
 ) -> dict[str, str]:
     """Return what a table says of a place."""
-    votes = [rater[place.at] for rater in shown.raters]
+    looked = [one[place.at] for one in shown.looked] or [True] * len(shown.raters)
+    votes = [
+        (number, rater[place.at])
+        for number, rater, seen in zip(numbers, shown.raters, looked, strict=True)
+        if seen
+    ]
     held = shown.consensus[place.at]
     called = {one["value"]: str(one["name"]) for one in labels}
     if shown.are_maps:
-        who = "; ".join(f"{rater}: {called[int(vote)]}" for rater, vote in zip(numbers, votes, strict=True))
+        who = "; ".join(f"{rater}: {called[int(vote)]}" for rater, vote in votes)
     else:
-        marking = [rater for rater, vote in zip(numbers, votes, strict=True) if vote]
+        marking = [rater for rater, vote in votes if vote]
         who = f"{len(marking)} of {len(votes)}{': ' if marking else ''}{', '.join(marking)}"
     consensus = called[int(held)] if labels else f"{float(held):.2f}"
     at = position(shown, place.at)

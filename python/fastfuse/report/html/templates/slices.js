@@ -19,8 +19,11 @@ const slicesOf = (scan, volumes, state) => {
 
   function voteAt(rater, i) {
     if (scan.maps) return volumes.raters[rater * voxels + i];
-    return (volumes.raters[rater * Math.ceil(voxels / 8) + (i >> 3)] >> (i & 7)) & 1;
+    return bitAt(volumes.raters, rater, i);
   }
+
+  const bitAt = (bits, rater, i) => (bits[rater * Math.ceil(voxels / 8) + (i >> 3)] >> (i & 7)) & 1;
+  const looksAt = (rater, i) => !volumes.looked || bitAt(volumes.looked, rater, i) === 1;
 
   function greyAt(x, y, z) {
     const { factor, shape: size } = scan.image;
@@ -244,5 +247,5 @@ const slicesOf = (scan, volumes, state) => {
     decorate(context, plane, place, side, dense, options.cross);
   }
 
-  return { PLANES, LETTERS, isMap, draw, greyAt, indexOf, intensity, layout, millimetres, voteAt };
+  return { PLANES, LETTERS, isMap, draw, greyAt, indexOf, intensity, layout, looksAt, millimetres, voteAt };
 };

@@ -12,7 +12,7 @@
   const state = { at: first, place: scan.first, zoom: 1 };
   const volumes = {};
   const slices = slicesOf(scan, volumes, state);
-  const { PLANES, LETTERS, isMap, greyAt, indexOf, intensity, layout, millimetres, voteAt } = slices;
+  const { PLANES, LETTERS, isMap, greyAt, indexOf, intensity, layout, looksAt, millimetres, voteAt } = slices;
 
   async function inflated(name) {
     const node = document.getElementById(`volume-${name}`);
@@ -75,12 +75,12 @@
     const held = volumes.consensus[i];
     parts.push(`${scan.called} ${isMap ? scan.labels[held].name : (held / 255).toFixed(2)}`);
     if (volumes.raters) {
-      const votes = scan.raters.map((_, rater) => voteAt(rater, i));
+      const looked = scan.numbers.map((_, rater) => rater).filter((rater) => looksAt(rater, i));
       if (scan.maps) {
-        parts.push(votes.map((code, rater) => `${scan.numbers[rater]}: ${scan.labels[code].name}`).join(", "));
+        parts.push(looked.map((rater) => `${scan.numbers[rater]}: ${scan.labels[voteAt(rater, i)].name}`).join(", "));
       } else {
-        const who = votes.flatMap((vote, rater) => (vote ? [scan.numbers[rater]] : []));
-        parts.push(`marked by ${who.length} of ${votes.length}${who.length ? `: ${who.join(", ")}` : ""}`);
+        const who = looked.filter((rater) => voteAt(rater, i)).map((rater) => scan.numbers[rater]);
+        parts.push(`marked by ${who.length} of ${looked.length}${who.length ? `: ${who.join(", ")}` : ""}`);
       }
     }
     return parts.join(" · ");
@@ -225,10 +225,11 @@
   }
 
   async function open() {
-    const names = ["image", "consensus", "raters"];
-    const [image, consensus, raters] = await Promise.all(names.map(inflated));
+    const names = ["image", "consensus", "raters", "looked"];
+    const [image, consensus, raters, looked] = await Promise.all(names.map(inflated));
     if (image) volumes.image = new Uint8Array(image);
     volumes.consensus = isMap ? codes(consensus) : new Uint8Array(consensus);
+    if (looked) volumes.looked = new Uint8Array(looked);
     if (raters) volumes.raters = scan.maps ? codes(raters) : new Uint8Array(raters);
     root.hidden = false;
     document.getElementById("still").hidden = true;
