@@ -131,6 +131,40 @@ def test_no_text_is_pale(tabs: Tabs, pages: Path, name: str, theme: str) -> None
         assert one.page.evaluate(PALE) == []
 
 
+# What of a page does not reach paper: what is cut at the right, what stays folded, and lists that would scroll.
+CUT_ON_PAPER = """() => {
+  const right = document.documentElement.clientWidth + 1;
+  const shown = (one) => one.getClientRects().length;
+  const cut = [...document.querySelectorAll("td, th, pre, p, svg, .list > *")].filter((one) => shown(one)
+    && (one.getBoundingClientRect().right > right || one.scrollWidth > one.clientWidth + 1 && one.clientWidth));
+  const hidden = [...document.querySelectorAll(".scroll, .list, pre")].filter((one) => shown(one)
+    && getComputedStyle(one).overflow !== "visible" && (one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight));
+  const folded = [...document.querySelectorAll("details td")].filter((one) => !one.checkVisibility({ contentVisibilityAuto: true }));
+  return [...cut, ...hidden, ...folded].map((one) => one.outerHTML.slice(0, 90));
+}"""
+PAPER = {"A4": 717, "Letter": 739}  # pixels between the margins that browsers leave
+
+
+@pytest.mark.parametrize("paper", PAPER)
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_holds_all_of_a_page_in_dark_letters(tabs: Tabs, pages: Path, name: str, paper: str) -> None:
+    for one in tabs.show(pages, f"{name}.html", width=PAPER[paper], theme="dark"):
+        one.page.emulate_media(media="print")
+        try:
+            one.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert one.page.evaluate(CUT_ON_PAPER) == []
+            assert one.page.evaluate(PALE) == []
+            colours = one.page.evaluate(
+                "[...document.querySelectorAll('body, .caption, svg text:not(.on)')].map((one) => getComputedStyle(one).fill === 'none'"
+                " || !one.matches('svg *') ? getComputedStyle(one).color : getComputedStyle(one).fill)"
+            )
+            assert max(int(part) for colour in colours for part in re.findall(r"\d+", colour)) < 128
+            assert one.page.locator("details:not([open])").count() == 0
+            one.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        finally:
+            one.page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_fingers_find_all_controls(tabs: Tabs, pages: Path, name: str) -> None:
     """44 px where the pointer is coarse; a checkbox itself at least 24, and its label, which is clicked as well, 44."""

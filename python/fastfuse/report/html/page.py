@@ -58,7 +58,7 @@ def page_bytes(template: str, context: dict[str, Any], *, viewer: bool) -> bytes
         found: str = LOADER.get_source(environment, name)[0]
         return found
 
-    style = text("style.css") + (text("viewer.css") if context["view"] else "")
+    style = "".join(map(text, ["style.css", *(["viewer.css"] if context["view"] else []), "print.css"]))
     scripts = [text("page.js"), *(["\n".join(map(text, VIEWER))] if viewer else [])]
     policy = "; ".join(
         [

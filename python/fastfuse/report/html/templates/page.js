@@ -13,6 +13,15 @@
   system.addEventListener("change", name);
   name();
 })();
+// What is folded is unfolded on paper, also by browsers whose styles cannot do it.
+(() => {
+  let folded = [];
+  window.addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((one) => { one.open = true; });
+  });
+  window.addEventListener("afterprint", () => folded.forEach((one) => { one.open = false; }));
+})();
 // Where links lead stays below the header, of however many rows it is.
 (() => {
   const header = document.querySelector("header.top");
