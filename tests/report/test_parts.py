@@ -18,12 +18,12 @@ from fastfuse.report.citing import as_bibtex, cited_in
 from fastfuse.report.colours import AREAS, lines_of
 from fastfuse.report.html.charts import heat_chart, rates_chart, ticks_between
 from fastfuse.report.html.disputes import components, disagreement, places_of
-from fastfuse.report.html.fusion import sentence_of
 from fastfuse.report.html.page import breakable, flagged, hashed, named
 from fastfuse.report.html.png import png_bytes
 from fastfuse.report.html.scan import Pictures, scan_of
 from fastfuse.report.html.stills import stills_of
 from fastfuse.report.html.view import in_words, view_of
+from fastfuse.report.words.methods import sentences_of
 
 SHAPE = (9, 11, 7)
 
@@ -360,14 +360,10 @@ def test_pages_cite_what_was_used(facts: dict, keys: list[str]) -> None:
     works = cited_in(facts)
     assert [work.reference.key for work in works] == ["fastfuse", *keys]
     assert "version = {1.2}" in as_bibtex(works)
-    said = sentence_of(works, facts)
+    said = sentences_of(works, facts)
     assert "2 raters" in said
-    assert said.endswith("fastfuse 1.2.")
+    assert "fastfuse 1.2." in said
     assert ("Warfield et al. 2004" in said) == ("warfield2004staple" in keys)
-    assert ("Varadhan and Roland 2008" in said) == ("varadhan2008simple" in keys)
-    assert ("(Warfield et al. 2004; Dawid and Skene 1979; Dinkelbach 1967)" in said) == (
-        "dinkelbach1967nonlinear" in keys
-    )
 
 
 @pytest.mark.parametrize(

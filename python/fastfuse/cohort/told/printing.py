@@ -15,6 +15,7 @@ from ...report.names import Names
 from ...report.numbers import plural, rate
 from ...report.table import Column, Row, Table, first_that_fits
 from ...report.terminal import output, print_below, printable, width
+from ...report.words.methods import rates_over_cases
 
 MOST_ROWS = 60
 TITLES = {"sensitivity": "sensitivity", "specificity": "specificity"}
@@ -26,7 +27,11 @@ Facts = dict[str, Any]
 def print_cohort(facts: Facts, out: Path, bids: Path | None = None) -> None:
     """Print the raters' rates, if there are any, what was done with the cases, and what was written; ``bids``: derivatives, too."""
     console = output()
-    said = [*(_print_rates(facts["raters"], console) if facts["raters"] else []), _done(facts)]
+    said = [
+        *(_print_rates(facts["raters"], console) if facts["raters"] else []),
+        *rates_over_cases(facts),
+        _done(facts),
+    ]
     doubtful = [case for case in facts["warnings"] if case != "cohort"]
     if doubtful:
         said.append(

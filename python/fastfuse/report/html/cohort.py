@@ -13,6 +13,7 @@ from ..citing import cited_in
 from ..names import numbers_of
 from ..numbers import plural, rate, small
 from ..words.fit import BY_PROBABILITY, OF_AXIS, bars_are
+from ..words.methods import rates_over_cases, sentences_of_cohort
 from . import tables
 from .charts import fit_chart, heat_chart, rates_chart
 from .decided import decisions_of_cases
@@ -37,6 +38,7 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
         "fastfuse": facts["fastfuse"],
     }
     asked |= {"labels": settings["labels"]} if settings.get("labels") else {}
+    works = cited_in(asked)
     return Content(
         heading=f"Cohort of {plural(facts['cases'], 'case')} and {plural(len(names), 'rater')}",
         about=f"By {asked['method']}.",
@@ -49,16 +51,13 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
             *decisions_of_cases(facts, dict(zip(names, numbers_of(names), strict=True))),
             *_by_cases(names, deviations),
             *_quality(of.get("quality.csv", [])),
-            *_fit(facts.get("fit", {})),
+            *_fit(facts.get("fit", {}), facts["cases"]),
             *_cases(facts, of.get("agreement.csv", [])),
         ],
         made=_made(facts, asked["method"]),
         files=[*_files_of(facts)],
-        works=cited_in(asked),
-        citation=(
-            f"The segmentations of {plural(facts['cases'], 'case')} by {plural(len(names), 'rater')} were fused by "
-            f"{asked['method']}, as implemented in fastfuse {facts['fastfuse']}."
-        ),
+        works=works,
+        citation=sentences_of_cohort(works, facts, asked, len(names)),
     ).page()
 
 
@@ -117,7 +116,8 @@ def _raters(facts: Facts) -> list[dict[str, Any]]:
         label: list[tables.Cell] = [one["label"]] if of_labels else []
         rates = [tables.with_interval(one[what], one.get(f"{what}_95")) for what in told]
         rows.append([numbers[one["rater"]], one["rater"], *label, str(one["cases"]), *rates])
-    shown = tables.table("Over all cases. Below the rates: 95 % intervals over cases.", columns, rows, head=1)
+    caption = " ".join(["Over all cases; of each rater those that they read.", *rates_over_cases(facts)])
+    shown = tables.table(caption, columns, rows, head=1)
     text = "Numbers are those of the table. Ellipses reach as far as the 95 % intervals over cases. Upper right is best."
     named = [{**one, "name": one["rater"]} for one in raters]
     chart = None if of_labels else rates_chart(named, text)
@@ -205,7 +205,7 @@ def _quality(rows: Rows) -> list[dict[str, Any]]:
     return [section("quality", "What the raters move", [shown], None)]
 
 
-def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
+def _fit(fits: Mapping[str, Facts], cases: int) -> list[dict[str, Any]]:
     """Return the voxels by number of marks, observed and expected, of each case and of all; nothing where nothing was fitted."""
     if not fits:
         return []
@@ -215,7 +215,13 @@ def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
         for what in ("observed", "expected")
     }
     soft = any(one.get("soft") for one in fits.values())
-    text = f"{bars_are(' of all cases', soft=soft)}; markers are what the model expects of them. {OF_AXIS}"
+    of = " of all cases" if len(fits) == cases else f" of {len(fits)} cases"
+    left_out = (
+        ""
+        if len(fits) == cases
+        else f" Of {plural(cases - len(fits), 'more case')} no fit is known, as where nobody marks anything."
+    )
+    text = f"{bars_are(of, soft=soft)}; markers are what the model expects of them. {OF_AXIS}{left_out}"
     columns = [("case", tables.WRAP), *((str(k), tables.NUMBER) for k in range(size)), ("fits", tables.TEXT)]
     rows = [[case, *_beside(one, size), "" if one["misfit"] is None else "no"] for case, one in fits.items()]
     caption = (
@@ -225,7 +231,7 @@ def _fit(fits: Mapping[str, Facts]) -> list[dict[str, Any]]:
     misfits = [[case, one["misfit"]] for case, one in fits.items() if one["misfit"]]
     found = [section("fit-of-cases", "Fit of each case", [tables.table(caption, columns, rows)])]
     if misfits:
-        told = f"Cases whose votes the model does not fit, {len(misfits)} of {len(fits)}."
+        told = f"Cases whose votes the model does not fit, {len(misfits)} of {len(fits)}.{left_out}"
         columns = [("case", tables.TEXT), ("what there is, and is expected", tables.WRAP)]
         found.append(
             section("misfits", "Where the model does not fit", [tables.table(told, columns, misfits)])

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..citing import Cited, as_bibtex, cited_in
+from ..citing import as_bibtex, cited_in
 from ..fit import nats_line
 from ..names import numbers_of
 from ..numbers import millilitres, number, plural, significant, small
 from ..words.fit import OF_AXIS, bars_are, model_called
+from ..words.methods import sentences_of
 from ..words.region import has_soft_votes, region_of
 from . import tables
 from .charts import fit_chart, line_chart, pairs_chart, rates_chart
@@ -54,7 +55,7 @@ def fusion_page(facts: Facts, pictures: Pictures, files: Sequence[File], source:
         "grid": tables.pairs_of("Grid and region.", _grid(facts), ("of the files", "value")),
         "files": tables.files_table(files),
         "works": works,
-        "citation": sentence_of(works, facts),
+        "citation": sentences_of(works, facts),
         "bibtex": as_bibtex(works),
         "terms": _terms(facts),
     }
@@ -78,16 +79,6 @@ def _context(facts: Facts, pictures: Pictures) -> dict[str, Any]:
         return _masks_context(facts, pictures)
     found = labels_context(facts)
     return {**found, "parts": [*decisions_part(facts, placed=pictures.placed), *found["parts"]]}
-
-
-def sentence_of(works: Sequence[Cited], facts: Facts) -> str:
-    """Return a sentence for a paper's methods; the software, which is the first of the works, is its end."""
-    by = "; ".join(work.reference.called for work in works[1:])
-    method = "a majority vote" if facts["method"] == "majority" else facts["method"]
-    return (
-        f"The segmentations of {plural(len(facts['raters']), 'rater')} were fused by {method}{f' ({by})' if by else ''}, "
-        f"as implemented in fastfuse {facts['fastfuse']}."
-    )
 
 
 def _with_undecided(labels: list[dict[str, Any]], facts: Facts) -> list[dict[str, Any]]:

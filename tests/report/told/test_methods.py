@@ -1,0 +1,131 @@
+"""The sentences for a paper's methods: all that was done, and each reference beside what it is for."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fastfuse
+
+from ...cohort.files import GLOB, make_cohort
+from ..common import Page, fused
+
+pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+pytestmark = pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+
+
+def said(page: Page) -> str:
+    return " ".join(next(one.text for one in page.all("section", id="cite")).split()).split(
+        " The fastfuse developers"
+    )[0]
+
+
+CASES: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        {"method": "staple", "intervals": "bootstrap", "replicates": 7, "seed": 3},
+        [
+            "fused by STAPLE (Warfield et al. 2004), as implemented in",
+            "The prior of foreground is the mean vote, ",
+            "percentiles of 7 bootstrap samples (Efron 1979) of voxels; the seed is 3.",
+        ],
+    ),
+    (
+        {"method": "staple", "intervals": "information", "acceleration": "squarem", "prior": 0.25},
+        [
+            "The prior of foreground was set to 0.25.",
+            "EM with SQUAREM (Varadhan and Roland 2008) converged after ",
+            "from the observed information (Louis 1982), which takes voxels for independent.",
+        ],
+    ),
+    ({"method": "staple", "max_iter": 1}, ["EM was stopped after 1 iteration, before it converged."]),
+    (
+        {"method": "soft-staple", "cut": "dice", "m_step": "em", "roi": 4},
+        [
+            "fused by soft-STAPLE (Kats et al. 2019), as implemented",
+            "The M-step is the true maximiser.",
+            "within 4 mm of what anybody marks.",
+            "the cut of the highest expected Dice (Dinkelbach 1967).",
+        ],
+    ),
+    (
+        {"method": "staple", "performance_prior": (4, 1.5), "mrf": 0.2, "prior": "estimate"},
+        [
+            "The rates have a Beta prior (4, 1.5) (Commowick and Warfield 2010).",
+            "a Markov random field of strength 0.2, by mean field.",
+            "The prior of foreground is estimated, ",
+        ],
+    ),
+    (
+        {"method": "soft-staple", "soften": True},
+        ["grown on flair.nii.gz by conditional dilation (Kats et al. 2019) to 1.2 times their size; a voxel of a ring votes 0.3."],
+    ),
+    ({"method": "border-staple"}, ["fused by border-STAPLE, as implemented", "no voxel's probability moved by more than 0.0001."]),
+    ({"method": "majority", "ties": "background"}, ["fused by a majority vote, as", "The mask holds probabilities above 0.5."]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "expected"), CASES)
+def test_what_was_done_is_all_there(options: dict[str, Any], expected: list[str], tmp_path: Path) -> None:
+    given = dict(options)
+    if given.pop("soften", False):
+        given |= {"soften": True, "image": tmp_path / "flair.nii.gz"}
+    page, facts, _ = fused(tmp_path, **given)
+    text = said(page)
+    for one in expected:
+        assert one in text, text
+    assert f"Fused were {facts['region']['voxels']:,} voxels: inside brain.nii.gz" in text
+    assert f"fastfuse {facts['fastfuse']}." in text
+    if facts["method"] != "majority":
+        assert f"after {facts['n_iter']:,} iteration" in text
+    (fusing,) = re.findall(r"were fused by [^.]*", text)
+    assert not {"Efron", "Louis", "Dinkelbach", "Varadhan", "Schwarz"} & set(re.findall(r"\w+", fusing))
+    for work in {"Efron", "Louis", "Dinkelbach", "Varadhan"} & set(
+        re.findall(r"\w+", page.one("section", id="cite").text)
+    ):
+        assert f"{work}" in text  # no work is listed that no sentence names
+
+
+def test_label_maps(tmp_path: Path) -> None:
+    page, _, _ = fused(tmp_path, labels="all", intervals="bootstrap", replicates=4)
+    assert "fused by STAPLE for label maps (Warfield et al. 2004; Dawid and Skene 1979), as" in said(page)
+    assert (
+        "95 % intervals of sensitivity are percentiles of 4 bootstrap samples (Efron 1979) of voxels"
+        in said(page)
+    )
+
+
+@pytest.mark.parametrize("pool", ["raters", "none"])
+def test_a_cohort_says_whether_rates_are_shared_and_what_its_numbers_are_of(
+    pool: Any, tmp_path: Path, capsys: Any
+) -> None:
+    from fastfuse.cohort.told.printing import print_cohort
+
+    make_cohort(tmp_path / "in", 3)
+    for path in (tmp_path / "in").rglob("*.nii.gz"):  # one more case, in which nobody marks anything
+        if "case-00" in str(path):
+            image = nib.load(path)
+            other = Path(str(path).replace("case-00", "case-09"))
+            other.parent.mkdir(parents=True, exist_ok=True)
+            nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), other)
+    options = {"glob": GLOB, "method": "staple", "replicates": 5, "seed": 2, "pool": pool}
+    fastfuse.fuse_cohort(tmp_path / "in", tmp_path / "out", report=tmp_path / "cohort.html", **options)
+    page = Page.of((tmp_path / "cohort.html").read_text())
+    facts = json.loads((tmp_path / "out" / "cohort.json").read_text())
+    capsys.readouterr()
+    print_cohort(facts, tmp_path / "out")
+    shell = " ".join(capsys.readouterr().out.split())
+    shared = "All cases share the rates of a rater."
+    means = "Rates are means over the cases in which they are defined, each fused by itself."
+    for text in (said(page), page.one("section", id="raters").text, shell):
+        assert (shared if pool == "raters" else means) in text
+        assert "95 % intervals are percentiles of 5 bootstrap samples of cases, with seed 2." in text
+    fit = page.one("section", id="fit").text
+    assert facts["cases"] == 4
+    assert "voxels of 3 cases that so many raters mark" in fit
+    assert "Of 1 more case no fit is known" in fit
