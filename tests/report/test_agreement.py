@@ -67,3 +67,24 @@ def test_from_python_it_is_the_same(tmp_path: Path) -> None:
     fastfuse.agreement_files(paths, report=tmp_path / "one.html")
     fastfuse.agreement_files(paths, report=tmp_path / "two.html")
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+
+
+def test_the_sentence_says_of_which_voxels_coefficients_are(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    masks, report = [tmp_path / name for name in MASKS], tmp_path / "a.html"
+    facts = {}
+    for roi in (None, 4):
+        fastfuse.agreement_files(
+            masks,
+            mask=tmp_path / "brain.nii.gz",
+            roi=roi,
+            output=tmp_path / "a.json",
+            report=report,
+            overwrite=True,
+        )
+        facts = json.loads((tmp_path / "a.json").read_text())
+        said = " ".join(Page.of(report.read_text()).one("section", id="cite").text.split())
+        where = "marked by anybody" if roi is None else "within 4 mm of marks"
+        over = f"over {facts['everywhere']['voxels']:,} voxels inside brain.nii.gz and {facts['region']['voxels']:,} voxels {where}"
+        assert over in said
+        assert "Gwet's AC1 (Gwet 2008)" in said

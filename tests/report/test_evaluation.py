@@ -287,3 +287,32 @@ def test_a_case_that_failed_is_on_the_page(tmp_path: Path) -> None:
         "case2",
     ]
     assert re.search(r"1\s*failed|failed\s*1", page.text)
+
+
+@pytest.mark.parametrize("kind", ["both", "neither", "one"])
+def test_the_page_has_the_numbers_behind_each_measure_as_the_terminal(kind: str, tmp_path: Path) -> None:
+    truth, prediction, mask = np.zeros((3, 12, 12, 12), np.uint8)
+    mask[1:] = 1
+    if kind != "neither":
+        truth[2:6, 2:6, 2:6] = 1
+    if kind == "both":
+        prediction[3:7, 2:6, 2:6] = 1
+    for name, data in (("t.nii", truth), ("p.nii", prediction), ("m.nii", mask)):
+        nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / name)
+    words = ("evaluate", "p.nii", "t.nii", "--mask", "m.nii", "--tolerance-mm", "1", "--report", "r.html")
+    done = run_here(tmp_path, *words, columns=200)
+    page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    measures = page.one("section", id="measures")
+    rows = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()]
+    behind = [row[2] for row in rows if len(row) == 3 and row[0] != "measure"]
+    assert len(behind) == 12
+    for one in behind:
+        assert one in measures.text
+    assert ("both masks are empty" in measures.text) == (kind == "neither")
+    assert "of 1,584 voxels, inside m.nii, cut 0.5" in measures.text
+    said = " ".join(page.one("section", id="cite").text.split())
+    for one in (
+        "(Taha and Hanbury 2015), inside m.nii",
+        "Lesions (Commowick et al. 2018) are components above 3 mm³",
+    ):
+        assert one in said

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from ..images.paths import short_names, shown
 from .numbers import cubic_millimetres, millilitres, millimetres, plural
@@ -36,6 +37,26 @@ def print_evaluation(record: Record, written: Sequence[Path], *, lesions: bool) 
     print_below(console, (*_how(record), *wrote(written)))
 
 
+def numbers_behind(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands behind each measure, by its name on the terminal; ``facts``: the JSON of an evaluation."""
+    stands_for = {"undefined": math.nan, "infinite": math.inf}
+    status = facts["status"]
+    held = {
+        name: stands_for.get(status.get(name, "")) if value is None else value
+        for name, value in facts.items()
+    }
+    result: Any = SimpleNamespace(**held)
+    options: Any = SimpleNamespace(**facts["options"])
+    rows = (*_voxel_rows(result), *_distance_rows(result, options), *_lesion_rows(result))
+    return {name: behind for name, _, behind in rows}
+
+
+def lesions_are(options: Mapping[str, Any]) -> str:
+    """Return what a lesion is and when it counts as found; ``options``: of the JSON."""
+    joined = f"joined by {JOINED_BY[options['connectivity']]} ({options['connectivity']})"
+    return f"above {options['least_mm3']:g} mm³, {joined}, {MATCHED[options['match']]}"
+
+
 def _measures(record: Record) -> Table:
     """Return each measure with the numbers behind it, which take several lines of a narrow terminal."""
     result, files = record.evaluation, record.files
@@ -64,8 +85,8 @@ def how_masks_were_made(options: Options) -> Iterator[str]:
     if options.least_voxels > 1:
         joined = f"joined by {JOINED_BY[options.of_dropped]} ({options.of_dropped})"
         yield f"components below {plural(options.least_voxels, 'voxel')} dropped, {joined}"
-    joined = f"joined by {JOINED_BY[options.of_lesions]} ({options.of_lesions})"
-    yield f"lesions: above {options.least_mm3:g} mm³, {joined}, {MATCHED[options.match]}"
+    told = {"connectivity": options.of_lesions, "least_mm3": options.least_mm3, "match": options.match}
+    yield f"lesions: {lesions_are(told)}"
 
 
 def wrote(written: Sequence[Path]) -> Iterator[str]:
@@ -103,8 +124,9 @@ def _voxels(result: Evaluation) -> int:
 def _voxel_rows(result: Evaluation) -> list[Told]:
     both, background = result.true_positives, result.true_negatives
     predicted, true = both + result.false_positives, both + result.false_negatives
+    shared = f"{plural(both, 'voxel')} shared" if predicted + true else "both masks are empty"
     return [
-        ("Dice", share(result.dice), f"{plural(both, 'voxel')} shared"),
+        ("Dice", share(result.dice), shared),
         ("precision", share(result.precision), f"of {predicted:,} predicted voxels"),
         ("recall", share(result.recall), f"of {true:,} true voxels"),
         (

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from ..agreement import COEFFICIENTS
-from ..citing import AGREEMENT, cited_for
+from ..citing import AGREEMENT, Cited, cited_for
 from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate
-from ..words.region import whole_in_short
+from ..words.methods import cited
+from ..words.region import whole_in_short, whole_of
 from . import tables
 from .charts import pairs_chart
 from .page import File
@@ -57,10 +59,31 @@ def agreement_page(facts: Facts, pictures: Pictures, files: Sequence[File], sour
             )
         ],
         files=files,
-        works=cited_for(AGREEMENT, facts["fastfuse"]),
-        citation=f"The agreement of {raters} was computed by fastfuse {facts['fastfuse']}.",
+        works=(works := cited_for(AGREEMENT, facts["fastfuse"])),
+        citation=_computed(works, facts, raters),
         terms=AGREEMENT_TERMS,
     ).page()
+
+
+def _computed(works: Sequence[Cited], facts: Facts, raters: str) -> str:
+    """Return what was done, for the methods of a paper."""
+    one, other = (
+        f"{plural(facts[what]['voxels'], 'voxel')} {where}"
+        for what, where in zip(("everywhere", "region"), _regions(facts), strict=True)
+    )
+    kappa, alpha, ac1, conformity = (cited(works, subject) for subject in AGREEMENT)
+    return (
+        f"The agreement of {raters} was computed by fastfuse {facts['fastfuse']}: Fleiss' kappa{kappa}, Krippendorff's "
+        f"alpha{alpha} and Gwet's AC1{ac1} over {one} and {other}; the Dice of each two, and generalised "
+        f"conformity{conformity}."
+    )
+
+
+def _regions(facts: Facts) -> tuple[str, str]:
+    """Return where the voxels lie of which coefficients are."""
+    margin, mask = facts["options"]["roi"], facts["mask"]
+    whole = f"of {whole_of(facts['grid'])}" if mask is None else f"inside {Path(mask).name}"
+    return whole, "marked by anybody" if margin is None else f"within {margin:g} mm of marks"
 
 
 RISE = "All three coefficients rise with the background around, AC1 up to 1: compare them over one kind of region only."

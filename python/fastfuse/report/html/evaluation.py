@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from ..citing import EVALUATION, cited_for
+from ..citing import EVALUATION, Cited, cited_for
 from ..colours import AREAS, LINES, WHITE, Line
+from ..evaluation import lesions_are, numbers_behind
 from ..folders import mean_and_interval, measured, titles
 from ..names import numbered
 from ..numbers import cubic_millimetres, millilitres, number, plural, rate, small
 from ..raters import expected_line, predicted
+from ..words.methods import cited
 from ..words.region import whole_of, whole_of_cases
 from . import tables
 from .charts import curve_chart, spread_chart
@@ -50,8 +53,15 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
     stops = _stops(lesions, placed=pictures.placed)
     view = view_of(pictures, ["prediction", "truth"], labels, 0.5, "lesions", stops=stops, lines=OUTLINED)
     called = titles(facts["options"]["tolerance_mm"])
-    measures = [[title, value_of(facts, name)] for name, title in called.items() if name in facts]
-    columns = [("measure", tables.TEXT), ("value", tables.NUMBER)]
+    behind = numbers_behind(facts)
+    measures = [
+        [title, value_of(facts, name), behind.get(title, behind.get(title.partition(" within")[0], ""))]
+        for name, title in called.items()
+        if name in facts
+    ]
+    columns = [("measure", tables.TEXT), ("value", tables.NUMBER), ("that is", tables.WRAP)]
+    voxels = sum(facts[f"{one}_{kind}s"] for one in ("true", "false") for kind in ("positive", "negative"))
+    caption = f"All measures: of {plural(voxels, 'voxel')}, {_where(facts)}, cut {facts['options']['cut']:g}."
     return Content(
         heading="Prediction against truth",
         about=f"{facts['prediction']} against {facts['truth']}.",
@@ -61,15 +71,33 @@ def pair_page(facts: Facts, pictures: Pictures, files: Sequence[File], source: s
         view=view,
         tiles=[(called[name], value_of(facts, name)) for name in SHOWN],
         sections=[
-            section("measures", "Measures", [tables.table("All measures.", columns, measures)]),
+            section("measures", "Measures", [tables.table(caption, columns, measures)]),
             *_lesions(facts, lesions, placed=pictures.placed),
         ],
         made=[_made(facts)],
         files=files,
-        works=cited_for(EVALUATION, facts["fastfuse"]),
-        citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
+        works=(works := cited_for(EVALUATION, facts["fastfuse"])),
+        citation=_compared(works, facts),
         terms=(*MEASURE_TERMS, *LESION_TERMS),
     ).page()
+
+
+def _where(facts: Facts) -> str:
+    return _whole(facts) if facts["mask"] is None else f"inside {Path(facts['mask']).name}"
+
+
+def _compared(works: Sequence[Cited], facts: Facts) -> str:
+    """Return what was done, for the methods of a paper."""
+    options = facts["options"]
+    dropped = options["least_voxels"]
+    small = (
+        f"; the prediction's components below {plural(dropped, 'voxel')} were dropped" if dropped > 1 else ""
+    )
+    return (
+        f"Segmentations were compared by fastfuse {facts['fastfuse']}: overlap and distances"
+        f"{cited(works, 'overlap-and-distance')}, {_where(facts)}, of masks cut at {options['cut']:g}{small}. "
+        f"Lesions{cited(works, 'lesions')} are components {lesions_are(options)}."
+    )
 
 
 def _made(facts: Facts) -> tables.Table:
@@ -167,8 +195,8 @@ def folders_page(facts: Facts, files: Sequence[File], source: str) -> bytes:
         ],
         made=[_made(facts)],
         files=files,
-        works=cited_for(EVALUATION, facts["fastfuse"]),
-        citation=f"Segmentations were compared by fastfuse {facts['fastfuse']}.",
+        works=(works := cited_for(EVALUATION, facts["fastfuse"])),
+        citation=_compared(works, facts),
         terms=MEASURE_TERMS,
     ).page()
 
