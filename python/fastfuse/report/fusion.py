@@ -19,6 +19,7 @@ Facts = dict[str, Any]
 Cell = tuple[str, str]  # title and text; a title may have a second line
 
 FAINT = 0.5  # below it a vote marks nothing
+DISPUTED = "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
 
 
 def print_fusion(facts: Facts, written: Sequence[Path]) -> None:
@@ -205,6 +206,23 @@ def without_interval(facts: Mapping[str, Any]) -> Iterator[str]:
         yield "A rate without an interval lies at its bound, 0 or 1, where the observed information gives none."
 
 
+def outside_interval(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that rates lie outside of their intervals, and why, as the reader takes these for an error."""
+    outside = [
+        (one[name], one[f"{name}_95"])
+        for one in facts["raters"]
+        for name in ("sensitivity", "specificity")
+        if None not in (one.get(name), *(one.get(f"{name}_95") or [None]))
+    ]
+    if any(not low <= rate_ <= high for rate_, (low, high) in outside):
+        why = (
+            "the samples' rates lie to one side of it"
+            if facts["converged"]
+            else "EM has not converged, and that of each sample goes on from there"
+        )
+        yield f"A rate lies outside of its interval: {why}."
+
+
 def _how(facts: Facts) -> Iterator[str]:
     """Yield lines on the preset, the fused region, the convergence, and the voxels that the rates refer to."""
     yield from _preset(facts)
@@ -213,7 +231,7 @@ def _how(facts: Facts) -> Iterator[str]:
     where = region_of(mask, roi, facts.get("grid", {}), soft=has_soft_votes(facts["raters"]))
     yield f"{plural(facts['region']['voxels'], 'voxel')} ({where}), prior {_prior(facts['prior'])}, {_ending(facts)}"
     if roi == "disputed":
-        yield "Sensitivity and specificity are of voxels in dispute, all else of those on which all agree, too."
+        yield DISPUTED
     elif mask is None and roi == "all":
         margin = "roi" in options and not facts.get("grid", {}).get("sheared")
         remedy = "--roi 4, and --mask," if margin else "--mask"
@@ -228,6 +246,7 @@ def _how(facts: Facts) -> Iterator[str]:
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
         yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
     yield from without_interval(facts)
+    yield from outside_interval(facts)
 
 
 def _preset(facts: Facts) -> Iterator[str]:

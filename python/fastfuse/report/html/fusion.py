@@ -20,7 +20,7 @@ from .decided import decisions_part
 from .labels import labels_context
 from .page import File, page_bytes
 from .scan import Pictures, Volume
-from .terms import BORDER_TERMS, OF_MASKS, TERMS, Terms
+from .terms import BORDER_TERMS, OF_MASKS, SATURATED, TERMS, Terms, rates_are
 from .view import view_of
 
 Facts = Mapping[str, Any]
@@ -69,7 +69,16 @@ def _terms(facts: Facts) -> Terms:
         absent.add("Fit")
     if not any(nats_line(dict(facts))):
         absent.add("Nats")
-    own = tuple(term for term in TERMS if term[0] not in absent)
+    more = {name: rates_are(facts["options"], facts["method"]) for name in ("Sensitivity", "Specificity")}
+    if "labels" in facts:
+        more = {}
+    if len(facts["raters"]) <= 3:
+        more["Fit"] = SATURATED
+    own = tuple(
+        (name, f"{said} {more[name]}" if more.get(name) else said)
+        for name, said in TERMS
+        if name not in absent
+    )
     return (*own, *BORDER_TERMS) if facts.get("anchor") else own
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ..fusion import faint_votes, without_interval
+from ..fusion import DISPUTED, faint_votes, outside_interval, without_interval
 from ..names import numbered
 from ..numbers import below_best, from_anchor, millilitres, number, rate
 from ..words.fit import BY_PROBABILITY, model_called, there_called
@@ -157,7 +157,8 @@ def _of_raters(facts: Mapping[str, Any], unread: str, *, masks: bool) -> str:
     dice = ""
     if masks:
         dice = f" Soft Dice: of votes and probabilities; Dice: of the masks.{f' {unread}' if unread else ''}"
-    lines = (*without_interval(facts), *faint_votes(facts))
+    disputed = [DISPUTED] if facts["options"].get("roi") == "disputed" else []
+    lines = (*without_interval(facts), *outside_interval(facts), *disputed, *faint_votes(facts))
     return " ".join([f"Each rater against the consensus.{dice}{said}", *lines])
 
 

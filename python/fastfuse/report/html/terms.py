@@ -1,6 +1,10 @@
 """What a page's numbers mean, in words."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..fit import NATS
+from ..fusion import DISPUTED
 
 Terms = tuple[tuple[str, str], ...]
 
@@ -46,6 +50,31 @@ TERMS: Terms = (
     ),
     ("Nats", f"The {NATS}."),
 )
+
+SATURATED = "STAPLE of two raters, and of three if its prior is estimated, fits any votes: that it fits tells nothing of these."
+
+
+def rates_are(options: Mapping[str, Any], method: str) -> str:
+    """Return in what sensitivity and specificity differ from the shares that the terms name; nothing where they do not."""
+    told = []
+    if method == "border-staple":
+        told.append(
+            "By border-STAPLE it is the model's probability of a mark, over the levels on this side of the consensus's border; "
+            "PPV, NPV and soft Dice are sums over the consensus."
+        )
+    if options.get("m_step") == "em":
+        told.append(
+            "By the true maximiser it is the model's probability that a vote is a mark: of votes between 0 and 1 it is not this "
+            "share, while PPV, NPV and soft Dice are sums over the consensus."
+        )
+    if options.get("performance_prior") not in (None, "none", "auto"):
+        told.append("The counts of the performance prior are added.")
+    if options.get("classes") == 3:
+        told.append("Of three classes, half of the border counts, and half a voxel is added to every count.")
+    if options.get("roi") == "disputed":
+        told.append(DISPUTED)
+    return " ".join(told)
+
 
 OF_MASKS = ("Specificity", "Expected volume")  # terms that a page of label maps has no number for
 
