@@ -122,6 +122,11 @@ def write_experiment(report: Path, facts: dict[str, Any], folder: Path) -> None:
     from ..images.written.versions import version_of
     from ..report.html.experiment import experiment_page
 
+    runs = [
+        *folder.glob("run.json"),
+        *sorted(folder.glob("seed_*/run.json")),
+    ]  # of seeds, all but these is alike
+    facts = {**facts, "run": json.loads(runs[0].read_bytes())} if runs else facts
     figures = {path.stem: path.read_bytes() for path in sorted((folder / "figures").glob("*.png"))}
     write_all({report: experiment_page(facts, figures, version_of("fastfuse"), "its tables")})
 

@@ -62,7 +62,9 @@ def assert_one_seed(page: Page, tables: Path) -> None:
     told = "One seed: intervals and p tell how cases differ, not what another training would give. Cases of a fold"
     assert told in page.text
     assert told in (tables / "table1.md").read_text(encoding="utf-8")
-    assert "Means over cases, with 95 % intervals." in page.text
+    over = "with 95 % intervals: a bootstrap over cases, quantiles moved outwards for few of them"
+    assert f"Means over the cases in which a measure is defined, {over}." in page.text
+    assert f"of percents in percentage points, {over}; p by" in page.text
     assert " ± " not in page.text
 
 
@@ -82,9 +84,49 @@ def test_scores_are_those_of_table_1(tabled: Path) -> None:
     for title, value in shown:
         assert [row for row in rows if title in row and value in row], (title, value)
     assert "the mean over folds, then over 2 seeds, ± their standard deviation." in page.text
-    assert "Means over cases and seeds, with 95 % intervals." in page.text
+    over = "with 95 % intervals: a bootstrap over cases and seeds, drawn independently, quantiles"
+    assert f"Means over the cases and seeds in which a measure is defined, {over}" in page.text
     assert "One seed" not in page.text
     assert "Each case's Dice, precision and recall, by method" in page.text
+
+
+def test_what_is_no_score_of_this_run_and_what_a_difference_is_in(finished: Path, tmp_path: Path) -> None:
+    """The paper's values are of other images; percents differ by points; options, versions and what was run are there."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    record = json.loads((run / "run.json").read_text())
+    record |= {"versions": {"fastfuse": "1.2.3", "torch": "9.8"}, "code": "c0de" * 16}
+    (run / "run.json").write_text(json.dumps(record))
+    with mock.patch(DRAWING):
+        done = run_here(tmp_path, "table", "run", "--report", "r.html", "--json")
+    assert done.returncode == 0, done.stderr
+    page = Page.of((tmp_path / "r.html").read_text(encoding="utf-8"))
+    facts = json.loads(done.stdout)
+    assert any(line["paper"] is not None for line in facts["table"])
+    assert "one run on MSSEG-2016, other images than these" in page.one("section", id="scores").text
+    differences = page.one("section", id="differences").text
+    assert "%" not in differences.partition("p, Holm")[2]  # below the heads
+    rows = [one.text for one in page.all("tr") if "points" in one.text]
+    assert len(rows) == sum(one["unit"] == "%" for one in facts["differences"]) > 0
+    made = page.one("section", id="made").text
+    for value in (
+        record["versions"]["torch"],
+        record["code"],
+        f"epochs = {record['options']['training']['epochs']}",
+    ):
+        assert value in made
+    assert f": {facts['about'][0]}." in page.one("section", id="cite").text
+    terms = page.one("section", id="terms").text
+    assert all(name in terms for name in ("HD95", "ASSD", "Brier score", "p, Holm"))
+    best = max(
+        line["pooled"] for line in facts["table"] if (line["measure"], line["against"]) == ("dice", "experts")
+    )
+    alike = {
+        line["title"]
+        for line in facts["table"]
+        if (line["measure"], line["against"]) == ("dice", "experts")
+        and f"{line['pooled']:.1f}" == f"{best:.1f}"
+    }
+    assert {one.strip() for one in page.all("dd")[3].text.split(",")} == alike
 
 
 def test_a_report_waits_for_the_table(cohort: Path, tmp_path: Path) -> None:

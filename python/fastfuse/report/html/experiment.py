@@ -11,6 +11,7 @@ from ..numbers import interval, plural
 from . import tables
 from .charts import heat_chart
 from .sections import Content, section
+from .terms import EXPERIMENT_TERMS
 
 Facts = Mapping[str, Any]
 NAMES = {
@@ -25,6 +26,7 @@ NAMES = {
 }
 SHORT = {"dice": "Dice", "precision": "Pre", "recall": "Rec"}
 DIGITS = {"assd_mm": 2, "brier": 3, "ece": 3}  # behind the point; others have one
+POINTS = {"%": "points"}  # what a difference of percents is in
 FIGURES = {
     "training": "Training: the loss of each network, epoch by epoch",
     "cases": "Each case's Dice, precision and recall, by method",
@@ -52,18 +54,36 @@ def experiment_page(facts: Facts, figures: Mapping[str, bytes], version: str, so
             *_differences(facts),
             *_figures(figures),
         ],
-        made=[tables.pairs_of("Where.", {"fastfuse": version, "folder": facts["folder"]})],
+        made=_made(facts, version),
         works=cited_for(("soft-staple", "staple"), version),
-        citation=f"The experiment of Kats et al. 2019 was run by fastfuse {version}.",
+        citation=(
+            f"Networks were trained on each of {plural(len(titles), 'consensus')} of the experts, and tested, as in the "
+            f"experiment of Kats et al. 2019, by fastfuse {version}: {'; '.join(facts['about'][:1])}."
+        ).replace("consensuss", "consensuses"),
+        terms=EXPERIMENT_TERMS,
     ).page()
+
+
+def _made(facts: Facts, version: str) -> list[tables.Table]:
+    """Return where the run lies, and what it was set to, as far as its folder tells."""
+    made = [tables.pairs_of("Where.", {"fastfuse": version, "folder": facts["folder"]})]
+    run = facts.get("run")
+    if not run:
+        return made
+    kept = ("device_name", "precision", "versions", "code")
+    # How masks were cut may be asked anew of each table, and seeds may be several: "about" has both.
+    options = {name: value for name, value in run["options"].items() if name not in ("evaluation", "seed")}
+    told = {**options, **{name: run[name] for name in kept if name in run}}
+    return [*made, tables.pairs_of("Options and versions, as run.json has them.", told)]
 
 
 def _best(facts: Facts) -> list[tuple[str, str]]:
     known = [one for one in _of(facts, "dice", "experts") if one["pooled"] is not None]
     if not known:
         return []
-    best = max(known, key=lambda one: one["pooled"])
-    return [("highest Dice against experts", f"{best['pooled']:.1f} %"), ("by", best["title"])]
+    highest = f"{max(one['pooled'] for one in known):.1f}"
+    alike = [one["title"] for one in known if f"{one['pooled']:.1f}" == highest]  # no finer than it is shown
+    return [("highest Dice against experts", f"{highest} %"), ("by", ", ".join(alike))]
 
 
 def _of(facts: Facts, measure: str, against: str) -> list[Facts]:
@@ -119,6 +139,8 @@ def _scores(facts: Facts, titles: list[str]) -> dict[str, Any]:
         else "folds"
     )
     caption = f"Pooled over the voxels of a fold's cases, then the mean over {over}. *: folds are missing, or a network failed."
+    if any(line["paper"] is not None for line in facts["table"]):
+        caption += " paper: the value of Kats et al. 2019, one run on MSSEG-2016, other images than these, without a spread."
     shown = tables.table(caption, columns, rows)
     values = [[_share(lines[(title, *key[:2])]["pooled"]) for key in keys] for title in titles]
     heads = [f"{SHORT[measure]} {against[0].upper()}" for measure, against, _ in keys]
@@ -155,7 +177,15 @@ def _cases(facts: Facts) -> tables.Table:
     ]
     columns += [("unit", tables.TEXT), ("cases", tables.NUMBER)]
     over = "cases and seeds" if _seeds(facts) > 1 else "cases"
-    return tables.table(f"Means over {over}, with 95 % intervals.", columns, rows)
+    caption = (
+        f"Means over the {over} in which a measure is defined, with 95 % intervals: {_bootstrap(facts)}."
+    )
+    return tables.table(caption, columns, rows)
+
+
+def _bootstrap(facts: Facts) -> str:
+    over = "cases and seeds, drawn independently" if _seeds(facts) > 1 else "cases"
+    return f"a bootstrap over {over}, quantiles moved outwards for few of them"
 
 
 def _differences(facts: Facts) -> list[dict[str, Any]]:
@@ -166,7 +196,7 @@ def _differences(facts: Facts) -> list[dict[str, Any]]:
             one["title"],
             f"{_called(one['measure'])} against {one['against']}",
             *_interval(one["mean"], one["low"], one["high"], one["measure"], "+"),
-            one["unit"],
+            POINTS.get(one["unit"], one["unit"]),
             *("–" if one[name] is None else f"{one[name]:.3g}" for name in ("p", "p_holm")),
         ]
         for one in facts["differences"]
@@ -179,7 +209,10 @@ def _differences(facts: Facts) -> list[dict[str, Any]]:
     ]
     columns += [("unit", tables.TEXT), ("p", tables.NUMBER), ("p, Holm", tables.NUMBER)]
     over = "cases and seeds" if _seeds(facts) > 1 else "cases"
-    caption = f"Paired differences to STAPLE over {over}; p by Wilcoxon's test, corrected by Holm in each family of measures."
+    caption = (
+        f"Paired differences to STAPLE over {over}, of percents in percentage points, with 95 % intervals: "
+        f"{_bootstrap(facts)}; p by Wilcoxon's test, corrected by Holm in each family of measures."
+    )
     caption = " ".join([caption, *facts["doubts"]])
     return [section("differences", "Differences to STAPLE", [tables.table(caption, columns, rows)])]
 

@@ -121,6 +121,22 @@ MEASURE_TERMS: Terms = (
     ),
 )
 
+EXPERIMENT_TERMS: Terms = (
+    *(term for term in MEASURE_TERMS if term[0] not in ("Specificity", "Surface Dice")),
+    (
+        "Brier score",
+        "The mean over the brain's voxels of the squared difference of the network's probability and an expert's vote, in percent, then over experts: the less the better; the least that there is is the experts' own disagreement.",
+    ),
+    (
+        "Calibration error",
+        "How far the network's probability is from the share of experts who mark: the mean over the brain's voxels, in 10 ranges of probability, in percent. A perfect forecast has 0.",
+    ),
+    (
+        "p, Holm",
+        "Wilcoxon's signed-rank test over the cases, two-sided; then corrected by Holm for all tests of the family: overlap, or further measures.",
+    ),
+)
+
 LESION_TERMS: Terms = (
     (
         "Found, missed, false",
