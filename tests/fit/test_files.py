@@ -178,3 +178,27 @@ def test_a_rater_given_twice_does_not_silence_it(
     wanted = fit["models"][fit["used"]]["expected"][int(marks)]
     assert int(expected.replace(",", "")) == round(wanted)
     assert "border-staple" in fit["models"]
+
+
+def test_a_gain_in_words_is_less_than_the_table_s_and_that_is_said(
+    files: dict[str, Any], tmp_path: Path
+) -> None:
+    """A warning counts the parameters' price, which the nats of table and page leave out."""
+    pytest.importorskip("jinja2", reason="needs jinja2: pip install '.[report]'")
+    words = ("fuse", *files["masks"], "-o", "c.nii.gz", "--method", "staple", "--mask", files["brain"])
+    said, code = shell(tmp_path, *words, "--report", "r.html", columns=300)
+    assert code == 0, said
+    facts = sidecar(tmp_path / "c.json")
+    (told,) = re.findall(r"fits better, by ([\d.e-]+) nats a marked voxel", said)
+    models = facts["fit"]["models"]
+    best = max(one["log_likelihood_per_mark"] for one in models.values())
+    gap = best - models[facts["fit"]["used"]]["log_likelihood_per_mark"]
+    assert float(told) < gap
+    line = "is told with the price of its parameters (BIC), which these numbers leave out."
+    assert line in said
+    assert line in (tmp_path / "r.html").read_text()
+    fits, _ = shell(
+        tmp_path, *words[:-4], "--method", "border-staple", *words[-2:], "--overwrite", columns=300
+    )
+    assert "nats" not in fits
+    assert line not in fits

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import re
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,18 @@ def test_the_pictures_of_the_documentation_are_drawn(
     assert ax.figure.get_figwidth() <= 7.2
     texts = [text for text in ax.figure.findobj(matplotlib.text.Text) if text.get_text().strip()]
     assert min(text.get_fontsize() for text in texts) >= 6
+
+
+def test_a_name_that_no_font_has_is_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes, and warnings of fonts, tell nothing; letters that are there stay, and a reader's own font counts."""
+    from fastfuse.report.plots.diagrams import raters_by_cases
+    from fastfuse.report.plots.style import called
+
+    private = "\ue000\ue001"  # of no script, and so of no font but a user's own
+    names = ["ana", "Žofie", "αβγ", private]
+    assert called(names) == ["ana", "Žofie", "αβγ", "4"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        raters_by_cases(tmp_path / "a.png", names, [private, "case"], np.ones((4, 2)))
+    monkeypatch.setattr("fastfuse.report.plots.style._letters", lambda _: frozenset(map(ord, "".join(names))))
+    assert called(names) == names

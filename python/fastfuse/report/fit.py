@@ -12,6 +12,7 @@ from .words.fit import BY_PROBABILITY, model_called, there_called
 Facts = dict[str, Any]
 TITLE = "fit: voxels by number of marks"
 NATS = "log-likelihood of the votes for each marked voxel, minus that of the best model; at -0.7 they are half as likely"
+OF_GAIN = " nats a marked voxel"
 MOST_CELLS = 8  # numbers of marks that stand side by side; of more raters, several share one
 
 
@@ -33,6 +34,14 @@ def nats_line(facts: Facts) -> Iterator[str]:
     """Yield what the table's nats are, where it has some."""
     if facts.get("fit") and _gains(facts["fit"]):
         yield f"Nats: {NATS}."
+        yield from price_line(facts)
+
+
+def price_line(facts: Facts) -> Iterator[str]:
+    """Yield why a gain that is told in words is less than the difference of two numbers of the table."""
+    told = [*facts["warnings"], *([facts["auto"]["said"]] if "auto" in facts else [])]
+    if any(OF_GAIN in one for one in told):
+        yield "By how much a model fits better is told with the price of its parameters (BIC), which these numbers leave out."
 
 
 def auto_line(facts: Facts) -> Iterator[str]:

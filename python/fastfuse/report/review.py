@@ -35,9 +35,9 @@ def print_review(facts: Mapping[str, Any]) -> None:
     to = "cohort fuse" if of_cases else "fuse"
     what = "place" if of_labels else "lesion"
     change = f"{'the volume whose label is another one' if of_labels else 'of the consensus'}, if it were decided otherwise"
-    before = f", {decided} decided before, which stand last" if decided else ""
+    before = f", {decided:,} decided before, which stand last" if decided else ""
     lines = [
-        f"{plural(facts['all'], what)}, {len(lesions)} listed{before}{f', {more} more than above' if more > 0 else ''}.",
+        f"{plural(facts['all'], what)}, {len(lesions):,} listed{before}{f', {more:,} more than above' if more > 0 else ''}.",
         f"Change: {change}. Stake: that, times the share of raters who say otherwise.",
         *(names.said if named else []),
         f"Write {answers} into the column decision, and give the list to fastfuse {to} --decisions.",

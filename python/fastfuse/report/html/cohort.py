@@ -191,7 +191,7 @@ def _quality(rows: Rows) -> list[dict[str, Any]]:
         [
             [
                 "one more rater" if row is rows[-1] else row["rater"],
-                _number(row["influence"], "{:.1%}"),
+                _number(row["influence"], "{:.1%}").replace("%", " %"),
                 row["nearest"],
                 _number(row["dice_with_nearest"], "{:.3f}"),
                 _number(row["sensitivity_drift"], "{:+.2f}"),

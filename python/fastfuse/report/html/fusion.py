@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..citing import as_bibtex, cited_in
-from ..fit import nats_line
+from ..fit import nats_line, price_line
 from ..names import numbers_of
 from ..numbers import millilitres, number, plural, significant, small
 from ..words.fit import OF_AXIS, bars_are, model_called
@@ -74,6 +74,7 @@ def _terms(facts: Facts) -> Terms:
         more = {}
     if len(facts["raters"]) <= 3:
         more["Fit"] = SATURATED
+    more["Nats"] = " ".join(price_line(dict(facts)))
     own = tuple(
         (name, f"{said} {more[name]}" if more.get(name) else said)
         for name, said in TERMS

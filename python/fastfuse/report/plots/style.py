@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
+from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from ..names import Names, numbers_of
 
@@ -56,14 +59,24 @@ def tidy(ax: Axes, *, framed: bool = False) -> Axes:
 
 
 def called(names: Sequence[str], longest: int = LONGEST) -> list[str]:
-    """Return names without what all share, where one is long; of those that stay long the end is kept, where files differ."""
+    """Return names without what all share, where one is long; of those that stay long the end is kept, where files differ.
+
+    Of a name in letters that no font of the figure has, the number: boxes in its place would be all alike.
+    """
     short = Names.told_apart(names).short if max(map(len, names), default=0) > longest else names
     cut = [one if len(one) <= longest else f"…{one[1 - longest :]}" for one in short]
-    return (
-        cut
-        if len(set(cut)) == len(cut)
-        else [f"{i} {one}" for i, one in zip(numbers_of(names), cut, strict=True)]
-    )
+    numbers = numbers_of(names)
+    if not all(map(str.isascii, cut)):
+        has = _letters(tuple(rcParams["font.family"]))
+        cut = [one if has.issuperset(map(ord, one)) else i for i, one in zip(numbers, cut, strict=True)]
+    return cut if len(set(cut)) == len(cut) else [f"{i} {one}" for i, one in zip(numbers, cut, strict=True)]
+
+
+@lru_cache(maxsize=4)
+def _letters(families: tuple[str, ...]) -> frozenset[int]:
+    """Return the characters that the fonts of these families have."""
+    found = (get_font(findfont(FontProperties(family=[one]))) for one in families)
+    return frozenset(code for font in found for code in font.get_charmap())
 
 
 def legend_below(ax: Axes, handles: Sequence[Artist] | None = None, title: str | None = None) -> None:
