@@ -82,3 +82,21 @@ def test_a_rate_outside_of_its_interval_is_explained(most: int, tmp_path: Path) 
     assert (
         "A rate lies outside of its interval: EM has not converged" in page.one("section", id="raters").text
     ) == outside
+
+
+@pytest.mark.parametrize("prior", ["auto", None, (300, 0.8)])
+def test_a_prior_of_labels_is_no_share_either(prior: Any, tmp_path: Path) -> None:
+    page, facts, _ = fused(tmp_path, labels="all", mask=None, performance_prior=prior)
+    off = 0.0
+    for rater in facts["raters"]:
+        for one in rater["labels"]:
+            recall = (
+                one["dice"] * one["ppv"] / (2 * one["ppv"] - one["dice"])
+            )  # as soft Dice is the harmonic mean of both
+            off = max(off, abs(recall - one["sensitivity"]))
+    said, held = term(page, "Sensitivity"), facts["options"]["performance_prior"]
+    assert prior == "auto" or (held is None) == (prior is None)
+    assert (off < 5e-5) == (held is None)
+    assert ("no prior" in said) == (held is not None)
+    if held is not None:
+        assert f"adds {held[0]:,.4g} voxels to each label, of which the share {held[1]:g} is right" in said

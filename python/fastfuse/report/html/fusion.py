@@ -69,9 +69,8 @@ def _terms(facts: Facts) -> Terms:
         absent.add("Fit")
     if not any(nats_line(dict(facts))):
         absent.add("Nats")
-    more = {name: rates_are(facts["options"], facts["method"]) for name in ("Sensitivity", "Specificity")}
-    if "labels" in facts:
-        more = {}
+    of = facts["options"], facts["method"]
+    more = {name: rates_are(*of, labels="labels" in facts) for name in ("Sensitivity", "Specificity")}
     if len(facts["raters"]) <= 3:
         more["Fit"] = SATURATED
     more["Nats"] = " ".join(price_line(dict(facts)))

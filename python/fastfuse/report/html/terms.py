@@ -54,9 +54,20 @@ TERMS: Terms = (
 SATURATED = "STAPLE of two raters, and of three if its prior is estimated, fits any votes: that it fits tells nothing of these."
 
 
-def rates_are(options: Mapping[str, Any], method: str) -> str:
-    """Return in what sensitivity and specificity differ from the shares that the terms name; nothing where they do not."""
+def rates_are(options: Mapping[str, Any], method: str, *, labels: bool = False) -> str:
+    """Return in what sensitivity and specificity differ from the shares that the terms name; nothing where they do not.
+
+    ``labels``: of label maps.
+    """
     told = []
+    prior = options.get("performance_prior")
+    if labels:
+        if not isinstance(prior, list | tuple):
+            return ""
+        return (
+            f"The performance prior adds {prior[0]:,.4g} voxels to each label, of which the share {prior[1]:g} is right: where a "
+            "label has no more voxels than some times this, it is far from the share of the consensus. PPV and soft Dice have no prior."
+        )
     if method == "border-staple":
         told.append(
             "By border-STAPLE it is the model's probability of a mark, over the levels on this side of the consensus's border; "
@@ -67,7 +78,7 @@ def rates_are(options: Mapping[str, Any], method: str) -> str:
             "By the true maximiser it is the model's probability that a vote is a mark: of votes between 0 and 1 it is not this "
             "share, while PPV, NPV and soft Dice are sums over the consensus."
         )
-    if options.get("performance_prior") not in (None, "none", "auto"):
+    if prior not in (None, "none", "auto"):
         told.append("The counts of the performance prior are added.")
     if options.get("classes") == 3:
         told.append("Of three classes, half of the border counts, and half a voxel is added to every count.")

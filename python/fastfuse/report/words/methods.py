@@ -123,7 +123,7 @@ def _numbers(prior: Any) -> str:
     if all(isinstance(one, list | tuple) for one in prior):
         one, *others = (_numbers(pair) for pair in prior)
         return f"{one} of sensitivity, and{others[0]} of specificity" if others and others[0] != one else one
-    return f" ({', '.join(f'{one:g}' for one in prior)})"
+    return f" ({', '.join(f'{one:.4g}' for one in prior)})"
 
 
 def _grown(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
