@@ -179,3 +179,11 @@ def test_what_is_small_keeps_its_digits(value: float | None, shown: str) -> None
 )
 def test_a_fit_below_the_best_is_no_zero(value: float, shown: str) -> None:
     assert below_best(value, -1.5) == shown
+
+
+@pytest.mark.parametrize(
+    ("ml", "shown"),
+    [(0, "0.00"), (0.0285, "0.0285"), (21.994, "21.99"), (999.999, "1,000.00"), (12797.379, "12,797.38")],
+)
+def test_thousands_of_millilitres_have_the_commas_of_voxels(ml: float, shown: str) -> None:
+    assert millilitres(ml) == shown

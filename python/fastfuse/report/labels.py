@@ -19,6 +19,7 @@ from .words.region import region_of
 Facts = dict[str, Any]
 
 MOST_ROWS = 24  # of raters and labels; of more, the worst are shown
+RESAMPLED = "Below the sensitivities: 95 % intervals over resampled voxels."
 WORST = 12
 RATES = {"sensitivity": "sens.", "ppv": "PPV", "dice": "soft\nDice"}
 LONGEST, SHORTEST = 24, 12  # columns of a label's name in narrow tables
@@ -96,7 +97,7 @@ def table_of_labels(facts: Facts, names: Names, longest: int | None) -> tuple[Ta
         rows.append(Row(["" if again else _called(one, longest), name, *cells, millilitres(one["ml"])]))
         before = one["label"]
     resampled = any("sensitivity_95" in one for one, _ in found)
-    said = ["Below the sensitivities: 95 % intervals over resampled voxels."] if resampled else []
+    said = [RESAMPLED] if resampled else []
     return Table(title, columns, rows), said
 
 

@@ -71,7 +71,7 @@ def from_anchor(offset: float | None, anchor: float | None) -> str:
 
 def millilitres(volume: float) -> str:
     """Return a volume in ml."""
-    return f"{volume:.2f}" if volume == 0 or volume >= SMALL_ML else significant(volume, 3)
+    return f"{volume:,.2f}" if volume == 0 or volume >= SMALL_ML else significant(volume, 3)
 
 
 def millimetres(distance: float) -> str:

@@ -98,6 +98,9 @@ def test_label_maps(tmp_path: Path) -> None:
         "95 % intervals of sensitivity are percentiles of 4 bootstrap samples (Efron 1979) of voxels"
         in said(page)
     )
+    captions = [one.text for one in page.all("p", **{"class": "caption"}) if one.text.startswith("Label ")]
+    assert len(captions) == 2
+    assert all("95 % intervals over resampled voxels." in one for one in captions)
 
 
 @pytest.mark.parametrize("pool", ["raters", "none"])

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ...fusion.labels.options import BACKGROUND
-from ..labels import in_means, on_fewer
+from ..labels import RESAMPLED, in_means, on_fewer
 from ..names import numbered, numbers_of
 from ..numbers import millilitres, plural, rate, small
 from . import tables
@@ -106,7 +106,9 @@ def _label(facts: Facts, place: int) -> tables.Table:
         rows.append([number, rater["name"], sensitivity, *cells])
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP)]
     columns += [(title, tables.NUMBER) for title in ("sensitivity", "PPV", "soft Dice", "ml")]
-    return tables.table(f"Label {label['label']}: {label['name']}.", columns, rows, head=1)
+    resampled = any("sensitivity_95" in rater["labels"][place] for rater in facts["raters"])
+    said = f" {RESAMPLED}" if resampled else ""
+    return tables.table(f"Label {label['label']}: {label['name']}.{said}", columns, rows, head=1)
 
 
 def _dice(facts: Facts) -> dict[str, Any]:
