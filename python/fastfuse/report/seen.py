@@ -23,14 +23,15 @@ from ..images.placing import AS_IT_IS
 from ..images.reading import read
 from ..inputs.arrays import as_companion
 from ..inputs.libraries import Place
-from .html.scan import Pictures
+from .html.scan import Pictures, where_looked
 
 
 def pictures_of_fusion(
-    fusion: Fusion, marks: Sequence[NDArray[Any]], image: Any, like: Any
+    fusion: Fusion, marks: Sequence[NDArray[Any]], image: Any, like: Any, looked: Sequence[NDArray[Any]] = ()
 ) -> tuple[Pictures, Image]:
     """Return the volumes with axes x, y, z, and an image that lies there; ``image``: by default that of the fusion."""
-    return placed_volumes(fusion._origin, in_memory(fusion.probability), marks, image, like)
+    volume = in_memory(fusion.probability)
+    return placed_volumes(fusion._origin, volume, marks, image, like, looked=looked)
 
 
 def placed_volumes(
@@ -40,6 +41,8 @@ def placed_volumes(
     image: Any,
     like: Any,
     labels: tuple[int, ...] = (),
+    *,
+    looked: Sequence[NDArray[Any]] = (),
 ) -> tuple[Pictures, Image]:
     """Return a consensus, a probability or a label map, and what lies beside it, with axes x, y, z.
 
@@ -60,8 +63,8 @@ def placed_volumes(
         grey = _read_on(on, needed_path(below, "image"), placed=placed)
     else:
         grey = None if below is None else on_grid(as_companion(below, "image", volume.shape), kind, like)[0]
-    drawn = [on_grid(one, kind, like)[0] for one in marks]
-    return Pictures(consensus, drawn, on.affine, grey, placed, labels), on
+    drawn, seen = ([on_grid(one, kind, like)[0] for one in volumes] for volumes in (marks, looked))
+    return Pictures(consensus, drawn, on.affine, grey, placed, labels, where_looked(seen) if seen else ()), on
 
 
 def _read_on(on: Image, path: Path, *, placed: bool) -> NDArray[Any]:

@@ -80,7 +80,7 @@ def test_a_rater_s_dice_is_over_what_they_read(folder: Path, kind: str) -> None:
         )
     text = Page.of((folder / f"{kind}.html").read_text()).text
     assert f"{np.count_nonzero(present)} " in text  # voxels read
-    assert "Dice: over the voxels that were read." in text
+    assert "All is over the voxels that a rater read." in text
 
 
 @pytest.mark.parametrize("name", ["", "-agreement"])
@@ -131,3 +131,26 @@ def test_pairs_of_labels_leave_out_who_did_not_look() -> None:
     one, other = masks[0] & both, masks[1] & both
     expected = 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
     assert overlaps(masks, looked)[0][1] == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("kind", ["present", "nan", "absent"])
+def test_a_page_of_memory_knows_what_was_read(kind: str, folder: Path) -> None:
+    masks = [np.asarray(nib.load(folder / f"r{rater}.nii.gz").dataobj) for rater in (1, 2, 3)]
+    present: Any = np.asarray(nib.load(folder / "present.nii.gz").dataobj)
+    given: dict[str, Any] = {}
+    if kind == "present":
+        given = {"present": [None, present, None]}
+    else:
+        given = {"missing": "nan"}
+        hole = None if kind == "absent" else np.where(present == 0, np.nan, masks[1]).astype(np.float32)
+        masks = [masks[0], hole, masks[2]]  # type: ignore[list-item]
+    fusion = fastfuse.staple(masks, **given)
+    fusion.report(folder / "m.html", overwrite=True)
+    page = Page.of((folder / "m.html").read_text())
+    marks = [np.zeros(SHAPE, bool) if one is None else np.nan_to_num(one) != 0 for one in masks]
+    read = present != 0 if kind != "absent" else np.zeros(SHAPE, bool)
+    dice = overlaps(marks, [np.ones(SHAPE, bool), read, np.ones(SHAPE, bool)])
+    known = [value for i, row in enumerate(dice) for value in row[i + 1 :] if value is not None]
+    assert f"mean Dice of two raters{sum(known) / len(known):.3f}" in page.text
+    assert "All is over the voxels that a rater read." in page.text

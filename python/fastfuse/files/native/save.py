@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...fusion.native.image import on_grid
 from ...fusion.native.kind import Kind
-from ...fusion.native.marks import keeps_regions, kept_marks, marks_for
+from ...fusion.native.marks import keeps_regions, kept_marks, looked_for, marks_for
 from ...fusion.native.origin import Origin
 from ...fusion.native.outlets import Origins
 from ...fusion.result import DiceRule, Fusion, Ties
@@ -124,8 +124,11 @@ def report(
     check_report(page, [], overwrite=overwrite)
     fusion, origin = without_device(fusion), origin_of(fusion, len(fusion.sensitivity))
     called = names_for(origin, names)
-    marks = marks_for(fusion, with_files_read(origin, raters))
-    pictures, on = pictures_of_fusion(fusion, marks, image, like)
+    given = with_files_read(origin, raters)
+    marks = marks_for(fusion, given)
+    partly = origin.partial or origin.options.get("missing", "error") != "error"
+    looked = looked_for(fusion, given) if partly and keeps_regions(origin) else ()
+    pictures, on = pictures_of_fusion(fusion, marks, image, like, looked)
     known = marks if keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, {"consensus": page, "report": page}, known, called)
     facts["outputs"]["consensus"] = IN_MEMORY

@@ -51,6 +51,15 @@ class Read:
             marked = marked & (region != 0)
         return marked
 
+    @property
+    def looked(self) -> NDArray[np.bool_]:
+        """Where the rater has a vote."""
+        kind = self.votes.dtype.kind
+        looked = ~np.isnan(self.votes) if kind == "f" else np.ones(self.votes.shape, bool)
+        for region in self.regions:
+            looked = looked & (region != 0)
+        return looked
+
     def sums(self, probability: NDArray[Any]) -> tuple[float, float]:
         """Return Σ q and Σ w q, w the consensus."""
         if self.label is not None or self.votes.dtype.kind in "bui":
@@ -71,13 +80,8 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     ValueError
         If the votes are no longer in memory, or are not those of the fusion; naming the rater.
     """
-    origin, shape = fusion._origin, tuple(fusion.probability.shape)
-    again = reader_of(origin, raters)
-    if again is not None:
-        found = again(raters)
-        count = len(found)
-    else:
-        found, count = _read(origin, votes_held(origin) if raters is None else raters)
+    shape = tuple(fusion.probability.shape)
+    found, count = _read_again(fusion, raters)
     if count != len(fusion.sensitivity) or any(one.votes.shape != shape for one in found):
         raise ValueError(
             f"raters: the fusion is of {counted(len(fusion.sensitivity), 'rater')} of shape {shape}; give the votes of which it was made"
@@ -87,6 +91,24 @@ def marks_for(fusion: Fusion, raters: Any) -> list[NDArray[Any]]:
     for one in found:
         marks[one.place] = one.marked
     return marks
+
+
+def looked_for(fusion: Fusion, raters: Any) -> list[NDArray[np.bool_]]:
+    """Return where each rater looked, inside the regions that are still there; of the votes as :func:`marks_for`."""
+    found, count = _read_again(fusion, raters)
+    looked = [np.zeros(tuple(fusion.probability.shape), bool)] * count
+    for one in found:
+        looked[one.place] = one.looked
+    return looked
+
+
+def _read_again(fusion: Fusion, raters: Any) -> tuple[list[Read], int]:
+    origin = fusion._origin
+    again = reader_of(origin, raters)
+    if again is not None:
+        found = again(raters)
+        return found, len(found)
+    return _read(origin, votes_held(origin) if raters is None else raters)
 
 
 def reader_of(origin: Origin | None, raters: Any) -> Callable[[Any], list[Any]] | None:

@@ -183,7 +183,7 @@ def _with_consensus(facts: Facts, pictures: Pictures) -> list[float | None]:
 def _unread(facts: Facts, pictures: Pictures) -> str:
     """Return what is said of voxels that a rater did not read; in memory these may be known no more."""
     if pictures.looked:
-        return "Dice: over the voxels that were read."
+        return "All is over the voxels that a rater read."
     return "What a rater did not read counts as unmarked." if tables.reads_partly(facts) else ""
 
 
