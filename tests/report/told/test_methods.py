@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.report.words.methods import sentences_of_cohort
 
 from ...cohort.files import GLOB, make_cohort
 from ..common import Page, fused
@@ -132,3 +133,31 @@ def test_a_cohort_says_whether_rates_are_shared_and_what_its_numbers_are_of(
     assert facts["cases"] == 4
     assert "voxels of 3 cases that so many raters mark" in fit
     assert "Of 1 more case no fit is known" in fit
+    assert "Fused were all voxels." in said(page)
+
+
+@pytest.mark.parametrize(
+    ("masked", "roi", "expected"),
+    [
+        (
+            (True, True),
+            6.0,
+            "Fused were the voxels inside the case's mask, within 6 mm of what anybody marks.",
+        ),
+        ((True, False), "all", "Fused were the voxels inside the mask where a case has one."),
+        ((False, False), "disputed", "Fused were the voxels in dispute."),
+    ],
+)
+def test_a_cohort_says_where_it_fused(masked: tuple[bool, bool], roi: Any, expected: str) -> None:
+    kinds = [["rater", *(["mask"] if one else [])] for one in masked]
+    inputs = {f"case-{k}": [{"what": what} for what in each] for k, each in enumerate(kinds)}
+    facts = {
+        "cases": 2,
+        "estimate": None,
+        "raters": [],
+        "options": {"roi": roi},
+        "settings": {},
+        "inputs": inputs,
+    }
+    asked = {"method": "staple", "options": {}, "fastfuse": "1.2"}
+    assert expected in sentences_of_cohort((), facts, asked, 3)

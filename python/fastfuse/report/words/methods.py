@@ -43,11 +43,19 @@ def sentences_of_cohort(works: Sequence[Cited], facts: Facts, asked: Facts, rate
     estimate, options = facts["estimate"] or {}, {**(facts.get("options") or {}), **asked.get("options", {})}
     of = f"The segmentations of {plural(facts['cases'], 'case')} by {plural(raters, 'rater')}"
     of_all = {**asked, "options": options, **estimate}
-    roi = options.get("roi", "all")
-    told = [_fused(works, of_all, of)]
-    told += [] if roi == "all" else [f"Fused were the voxels {region_of(None, roi, {})}."]
+    told = [_fused(works, of_all, of), _region_of_cases(facts, options.get("roi", "all"))]
     told += [*rates_over_cases(facts), *_model(works, of_all), *_steps(works, of_all)]
     return " ".join(told)
+
+
+def _region_of_cases(facts: Facts, roi: Any) -> str:
+    cases = facts.get("inputs", {}).values()
+    masked = [any(one["what"] == "mask" for one in files) for files in cases]
+    parts = ["inside the case's mask" if all(masked) else "inside the mask where a case has one"] * any(
+        masked
+    )
+    parts += [] if roi == "all" else [region_of(None, roi, {})]
+    return f"Fused were the voxels {', '.join(parts)}." if parts else "Fused were all voxels."
 
 
 def rates_over_cases(facts: Facts) -> Iterator[str]:
