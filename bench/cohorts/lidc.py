@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path as File
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ def database() -> File:
 
 def nodules(margin_mm: float, path: File | None = None) -> Iterator[Nodule]:
     """Yield the nodules that exactly four annotations belong to, with a margin around them."""
-    with sqlite3.connect(path or database()) as data:
+    with closing(sqlite3.connect(path or database())) as data:
         scans = data.execute("SELECT id, slice_thickness, pixel_spacing FROM scans ORDER BY id").fetchall()
         slices, contours = defaultdict(list), defaultdict(list)
         for scan, z in data.execute("SELECT scan_id, val FROM zvals"):

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def square(low: int, high: int) -> str:
 
 def database(path: Path, readers: int, *, apart: int = 0) -> None:
     """Write one scan of ten slices with a square of each reader; the last one's lies apart."""
-    with sqlite3.connect(path) as data:
+    with closing(sqlite3.connect(path)) as data, data:
         data.executescript(
             "CREATE TABLE scans (id, slice_thickness, pixel_spacing); CREATE TABLE zvals (scan_id, val);"
             "CREATE TABLE annotations (id, scan_id);"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import re
 import shutil
 import subprocess
@@ -144,7 +145,7 @@ def test_everything_public_is_documented() -> None:
         fastfuse.fuse_files,
     ):
         for section in ("Parameters", "Returns", "Raises", "Warns"):
-            assert f"{section}\n    ---" in function.__doc__, (function, section)
+            assert f"{section}\n---" in (inspect.getdoc(function) or ""), (function, section)
 
 
 def test_versions_agree() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import re
 import textwrap
 import warnings
@@ -239,8 +240,8 @@ def test_the_pictures_of_the_documentation_are_drawn(
 ) -> None:
     """No wider than a page, in letters that can be read in print."""
     monkeypatch.setattr(fastfuse.phantom, "make_case", made_once)
-    doc = getattr(plots, name).__doc__
-    code = textwrap.dedent(re.findall(r"\.\. plot::\n\n((?: {8}.*\n|\n)+)", doc)[0])
+    doc = inspect.getdoc(getattr(plots, name)) or ""
+    code = textwrap.dedent(re.findall(r"\.\. plot::\n\n((?: {4}.*\n|\n)+)", f"{doc}\n")[0])
     *lines, last = code.strip().splitlines()
     found: dict[str, Any] = {}
     exec("\n".join([*lines, f"ax = {last}"]), found)  # noqa: S102 - code of the package's own documentation

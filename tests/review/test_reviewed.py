@@ -99,3 +99,13 @@ def test_the_list_that_decided_is_not_overwritten(case: Path) -> None:
     decided_case(case)
     with pytest.raises(fastfuse.OutputError, match=r"r\.csv: is one of the inputs"):
         review_files(case / "reviewed.nii.gz", case / "r.csv", overwrite=True)
+
+
+def test_large_counts_are_written_one_way(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from fastfuse.report.review import print_review
+
+    made = ran(case, "review", "consensus.nii.gz", "-o", "r.csv", "--json")
+    facts = json.loads(made.stdout)
+    facts |= {"lesions": facts["lesions"] * 500, "all": 2000}
+    print_review(facts)
+    assert "2,000 lesions, 1,500 listed, 1,480 more than above." in capsys.readouterr().out

@@ -53,6 +53,8 @@ def _check_output(
         raise OutputError(f"{name}: is a folder; choose another name")
     if path.exists() and not path.is_file():
         raise OutputError(f"{name}: is not a regular file; choose another name")
+    if path.resolve().is_symlink():
+        raise RuntimeError  # links that lead in a circle, which Python 3.13 resolves to themselves
     if any(_same_file(path, log) for log in logs):
         raise OutputError(f"{name}: is the log of this command; choose another name (--log-file)")
     if any(_same_file(path, source) for source in inputs):
