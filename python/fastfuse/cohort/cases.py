@@ -105,7 +105,7 @@ def _of_msseg(root: Path, split: str) -> list[CohortCase]:
 
 def _remedy(root: Path) -> str:
     """Return what to do about files that are called as in no layout, by the name of one of them."""
-    names = (path.relative_to(root).as_posix() for path in _files_below(root))
+    names = (path.relative_to(root).as_posix() for path in files_below(root))
     name, met = next(((name, met) for name in names if (met := IMAGE.search(name))), ("", None))
     if met is None:
         return "it holds no image; give the folder that holds the cases"
@@ -163,8 +163,8 @@ def _of_pattern(root: Path, glob: str) -> list[CohortCase]:
             "{case}/masks/{rater}.nii.gz"
         )
     raters: dict[str, dict[str, Path]] = defaultdict(dict)
-    as_regex = _regex_of(composed(glob))
-    for path in _files_below(root):
+    as_regex = regex_of(composed(glob))
+    for path in files_below(root):
         met = as_regex.fullmatch(composed(path.relative_to(root).as_posix()))
         if met is None:
             continue
@@ -179,11 +179,16 @@ def _of_pattern(root: Path, glob: str) -> list[CohortCase]:
     return [_case(case, files, None, None) for case, files in raters.items()]
 
 
-def _regex_of(glob: str) -> re.Pattern[str]:
-    """Return what paths must be like: * and the fields stand for any letters but /; a field met again, for the same."""
+def regex_of(glob: str, case: str | None = None) -> re.Pattern[str]:
+    """Return what paths must be like: * and the fields stand for any letters but /; a field met again, for the same.
+
+    ``case``: the only one that {case} stands for.
+    """
     parts, seen = [], set()
     for piece in re.split(r"(\{\w+\}|\*\*/|\*|\?)", glob):
-        if piece in ("{case}", "{rater}"):
+        if piece == "{case}" and case is not None:
+            parts.append(re.escape(case))
+        elif piece in ("{case}", "{rater}"):
             name = piece[1:-1]
             parts.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+?)")
             seen.add(name)
@@ -192,7 +197,8 @@ def _regex_of(glob: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def _files_below(root: Path) -> Iterator[Path]:
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder, without hidden ones; links are followed."""
     for folder, below, names in os.walk(root, followlinks=True):
         below[:] = sorted(name for name in below if not name.startswith("."))
         if len(Path(folder).relative_to(root).parts) > 12:  # links may lead in a circle

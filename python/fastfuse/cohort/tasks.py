@@ -128,10 +128,10 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
         with kept_warnings():  # what is doubtful comes back with the answer
             return work(task)
     except Exception as error:  # noqa: BLE001 - one case, whatever it is
-        return Failed(task.case.name, _for_a_cohort(reason_of_case(error)), isinstance(error, OutputError))
+        return Failed(task.case.name, for_a_cohort(reason_of_case(error)), isinstance(error, OutputError))
 
 
-def _for_a_cohort(reason: str) -> str:
+def for_a_cohort(reason: str) -> str:
     """Add to advice for the files of one case which of the options in it a cohort lacks."""
     named = dict.fromkeys(OF_ONE_CASE.findall(reason))
     if not named:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...cohort.msseg import Case, find_cases, splits_in
 from ...errors import CohortError
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ..options import ExperimentOptions, OptionsError
-from .folds import are_names, checked_folds, json_in, make_folds, read_folds
+from .folds import Named, are_names, checked_folds, json_in, make_folds, read_folds
+
+AnyCase = TypeVar("AnyCase", bound=Named)
 
 
 def divided(
@@ -44,7 +46,7 @@ def division_bytes(path: Path, cases: Sequence[Case], folds: Sequence[Sequence[s
     return sidecar_bytes({"train": train, "test": list(folds[0])})
 
 
-def read_division(path: Path | str, cases: Sequence[Case]) -> tuple[list[Case], list[list[str]]]:
+def read_division(path: Path | str, cases: Sequence[AnyCase]) -> tuple[list[AnyCase], list[list[str]]]:
     """Read folds, or one division as ``{"train": [names], "test": [names]}``.
 
     Returns

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +18,16 @@ from ...images.outputs import Outputs, check_outputs
 from ...images.paths import needed_path, shown
 from ...images.sidecar import sidecar_bytes
 from ...inputs.names import counted
+
+SUBJECT = re.compile(r"(sub-[a-zA-Z0-9]+)(?:_.*)?")  # as names of BIDS begin
+
+
+class Named(Protocol):
+    """A case, of whatever cohort."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
 
 
 def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
@@ -51,6 +62,38 @@ def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
     return [dealt[fold::n_folds] for fold in range(n_folds)]
 
 
+def subject_of(case: str) -> str:
+    """Return whose case it is: by BIDS the subject of all sessions; else it is a subject's only one."""
+    met = SUBJECT.fullmatch(case)
+    return case if met is None else met[1]
+
+
+def folds_of_subjects(names: Iterable[str], n_folds: int = 5) -> list[list[str]]:
+    """Divide cases into folds that are as even as may be, and keep all sessions of a subject in one.
+
+    The same names give the same folds; without sessions, those of :func:`make_folds` for one centre.
+
+    Raises
+    ------
+    CohortError
+        If there are fewer subjects than folds.
+    """
+    sessions: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        sessions[subject_of(name)].append(name)
+    if n_folds < 2:
+        raise CohortError(f"folds is {n_folds}: at least 2 are needed")
+    if len(sessions) < n_folds:
+        what = counted(len(sessions), "subject" if any(len(one) > 1 for one in sessions.values()) else "case")
+        raise CohortError(
+            f"{what} {'does' if len(sessions) == 1 else 'do'} not fill {n_folds} folds; ask for fewer (--folds)"
+        )
+    folds: list[list[str]] = [[] for _ in range(n_folds)]
+    for subject in sorted(sessions, key=lambda one: (-len(sessions[one]), one)):
+        min(folds, key=len).extend(sessions[subject])
+    return [sorted(fold) for fold in folds]
+
+
 def write_folds(
     path: Path | str, folds: Sequence[Sequence[str]], cases: Sequence[Case], *, overwrite: bool = False
 ) -> None:
@@ -71,7 +114,7 @@ def write_folds(
         outputs.commit()
 
 
-def read_folds(path: Path | str, cases: Sequence[Case]) -> list[list[str]]:
+def read_folds(path: Path | str, cases: Sequence[Named]) -> list[list[str]]:
     """Read folds, written by :func:`write_folds` or by hand.
 
     Returns
@@ -98,7 +141,7 @@ def json_in(path: Path) -> Any:
         raise CohortError(f"{shown(path)}: cannot be read as JSON ({why_no_text(path, error)})") from error
 
 
-def checked_folds(folds: Any, cases: Sequence[Case], where: str) -> list[list[str]]:
+def checked_folds(folds: Any, cases: Sequence[Named], where: str) -> list[list[str]]:
     """Return folds as lists if they hold every case exactly once."""
     if not are_names(folds):
         raise CohortError(

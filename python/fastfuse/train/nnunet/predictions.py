@@ -18,7 +18,7 @@ from ...images.reading import read
 from ...images.wanted import Wanted
 from ...inputs.foreground import Foreground
 from ...inputs.grids import check_same_grid
-from .export import LESION
+from .dataset import LESION
 
 ENDINGS = (".npz", ".nii.gz", ".nii", ".nrrd", ".mha")  # probabilities first
 VALIDATION = "fold_*/validation"  # where nnU-Net puts the predictions of its cross-validation
