@@ -10,7 +10,14 @@ import pytest
 
 import fastfuse
 from fastfuse.cohort.msseg import Case
-from fastfuse.train.cohort.folds import make_folds, one_of_each_centre, read_folds, share_of, write_folds
+from fastfuse.train.cohort.folds import (
+    folds_of_subjects,
+    make_folds,
+    one_of_each_centre,
+    read_folds,
+    share_of,
+    write_folds,
+)
 
 
 def case(name: str, center: str) -> Case:
@@ -128,3 +135,27 @@ def test_share_of(share: float, count: int) -> None:
     assert len({tuple(share_of(cases, share, seed)) for seed in range(30)}) > 5
     with pytest.raises(fastfuse.CohortError, match="none is left to validate on"):
         share_of(cases[:1], share, 0)
+
+
+def test_folds_by_subject() -> None:
+    """On many draws: nobody twice, nobody's sessions apart, as even as the largest subject lets."""
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        sessions = rng.integers(1, 5, rng.integers(2, 12)).tolist()
+        names = [f"sub-{i:02}_ses-{j}" for i, count in enumerate(sessions) for j in range(count)]
+        n_folds = int(rng.integers(2, len(sessions) + 1))
+        folds = folds_of_subjects(rng.permutation(names).tolist(), n_folds)
+        assert folds == folds_of_subjects(names, n_folds)
+        assert sorted(name for fold in folds for name in fold) == sorted(names)
+        owners = [{name[:6] for name in fold} for fold in folds]
+        assert sum(map(len, owners)) == len(sessions)
+        assert all(owners)
+        assert max(map(len, folds)) - min(map(len, folds)) <= max(sessions)
+    with pytest.raises(fastfuse.CohortError, match=r"2 subjects do not fill 3 folds; ask for fewer"):
+        folds_of_subjects(["sub-a_ses-1", "sub-a_ses-2", "sub-b"], 3)
+
+
+def test_without_sessions_the_folds_of_one_centre() -> None:
+    for count in range(5, 30):
+        cases = cases_of(count)
+        assert folds_of_subjects([one.name for one in cases]) == make_folds(cases)

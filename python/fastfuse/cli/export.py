@@ -137,10 +137,13 @@ def _check_given(cohort: Path, others: dict[str, Any], *, fused: bool) -> None:
     for option, value in others.items():
         if value not in (None, False, []):
             kind = OF_MSSEG if fused else OF_FUSED
-            why = "is fused already" if fused else "is none that fastfuse cohort fuse wrote"
-            raise FastfuseError(
-                f"--{option} is given, which is for a {kind[0].lower()}{kind[1:]}, and {shown(cohort)} {why}; leave it out"
+            folder = f"give the folder that fastfuse cohort fuse wrote into in place of {shown(cohort)}"
+            remedy = (
+                f"{shown(cohort)} is fused already; leave the option out"
+                if fused
+                else f"{folder}, or leave the option out"
             )
+            raise FastfuseError(f"--{option} is given, which is for a {kind[0].lower()}{kind[1:]}: {remedy}")
 
 
 def _of_msseg(

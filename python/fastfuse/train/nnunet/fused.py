@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...cohort.layout import search
 from ...cohort.msseg import has_names_of_msseg
 from ...cohort.place import CASES, Place, changed_outputs
 from ...cohort.run import STALE
@@ -31,13 +32,15 @@ def is_fused(folder: Path) -> bool:
     """
     if Place(folder).facts.is_file():
         return True
-    if not folder.is_dir() or has_names_of_msseg(folder):
+    if not folder.is_dir() or search(folder):
         return False
     if maker_of(folder) is not None:
         raise CohortError(
             f"{shown(folder)}: fastfuse cohort fuse has not ended there, as cohort.json is missing: run the same command again, "
             "after shards with --merge"
         )
+    if has_names_of_msseg(folder):
+        return False  # whose error names them
     raise CohortError(
         f"{shown(folder)}: is neither a cohort in MSSEG-2016's layout nor what fastfuse cohort fuse wrote (no cohort.json); a cohort of "
         f"another layout is fused first: fastfuse cohort fuse {shown(folder)} --out fused, with --glob or --table if need be"

@@ -43,7 +43,7 @@ from .dataset import (
 from .fused import MOST_NAMED, FusedCase, FusedCohort, fused_in
 from .labels import Labels, labels_for, said_of_labels
 
-RECORD = "fastfuse.json"
+RECORD = "export.json"
 FOLDS = 5
 
 
