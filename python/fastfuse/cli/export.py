@@ -136,13 +136,13 @@ def _check_given(cohort: Path, others: dict[str, Any], *, fused: bool) -> None:
     """Refuse an option of the other kind of cohort."""
     for option, value in others.items():
         if value not in (None, False, []):
-            kind = OF_MSSEG if fused else OF_FUSED
-            folder = f"give the folder that fastfuse cohort fuse wrote into in place of {shown(cohort)}"
-            remedy = (
-                f"{shown(cohort)} is fused already; leave the option out"
-                if fused
-                else f"{folder}, or leave the option out"
-            )
+            kind, folder = OF_MSSEG if fused else OF_FUSED, shown(cohort)
+            if fused:
+                remedy = f"{folder} is fused already; leave the option out"
+            elif cohort.is_dir():
+                remedy = f"give the folder that fastfuse cohort fuse wrote into in place of {folder}, or leave the option out"
+            else:
+                remedy = f"there is no folder {folder}; give the one that fastfuse cohort fuse wrote into"
             raise FastfuseError(f"--{option} is given, which is for a {kind[0].lower()}{kind[1:]}: {remedy}")
 
 
@@ -160,6 +160,10 @@ def _of_msseg(
 
     config, assign, given, file = asked
     if given["methods"] is None:
+        if not cohort.is_dir():
+            raise FastfuseError(
+                f"{shown(cohort)}: no such folder; give the one that fastfuse cohort fuse wrote into, or that holds the cohort"
+            )
         raise FastfuseError(
             f"{shown(cohort)} is fused now: say by which method, as --method soft-staple; or give the folder that fastfuse cohort fuse wrote "
             "into"

@@ -72,6 +72,12 @@ def test_folders_refused(of_masks: Path, tmp_path: Path) -> None:
     said = refused(tmp_path, "data", "--out", "raw", *CHANNELS)
     assert "data: is neither a cohort in MSSEG-2016's layout nor what fastfuse cohort fuse wrote" in said
     assert "fastfuse cohort fuse data --out fused, with --glob or --table" in said
+    assert "nowhere: no such folder; give the one that fastfuse cohort fuse wrote into" in refused(
+        tmp_path, "nowhere", "--out", "raw"
+    )
+    assert "--images is given, which is for a fused cohort: there is no folder nowhere" in refused(
+        tmp_path, "nowhere", "--out", "raw", *CHANNELS
+    )
     assert "--images is missing" in refused(tmp_path, "fused", "--out", "raw")
     assert "no channel is given" in refused(tmp_path, "fused", "--out", "raw", "--images", "data")
     assert "nowhere: no such folder" in refused(

@@ -126,7 +126,7 @@ def fused_in(folder: Path, *, gaps: bool = False) -> FusedCohort:
     failed: dict[str, str] = dict(facts.get("failed", {}))
     names = {*place.named()[CASES], *facts.get("inputs", {}), *failed}
     names -= {*facts.get("no_longer_in_the_cohort", ())}
-    rates = (json_of(place.estimate) or {}).get("digest")
+    rates = _object_in(place.estimate).get("digest")
     found, lost = FusedCohort(folder, facts, ()), {}
     cases: list[FusedCase] = []
     for name in sorted(names):
@@ -135,7 +135,7 @@ def fused_in(folder: Path, *, gaps: bool = False) -> FusedCohort:
         if why:
             lost[name] = why
             continue
-        made = json_of(place.made(name)) or {}
+        made = _object_in(place.made(name))
         if made.get("rates") not in (None, rates):
             found.stale.append(name)
         if changed_outputs(place.made(name), made.get("outputs")):
@@ -144,6 +144,12 @@ def fused_in(folder: Path, *, gaps: bool = False) -> FusedCohort:
     if not cases or (lost and not gaps):
         raise CohortError(_said_of_lost(folder, lost, len(names)))
     return replace(found, cases=tuple(cases), left_out=lost)
+
+
+def _object_in(path: Path) -> dict[str, Any]:
+    """Return what a JSON file holds; nothing where it is missing or damaged."""
+    kept = json_of(path)
+    return kept if isinstance(kept, dict) else {}
 
 
 def _why_lost(consensus: Path, facts: Mapping[str, Any]) -> str:
