@@ -110,6 +110,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["fastfuse.css"]
+html_favicon = "_static/icon.svg"
 html_theme_options = {
     "navigation_with_keys": True,
     "show_prev_next": True,

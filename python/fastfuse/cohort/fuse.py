@@ -227,6 +227,11 @@ def fuse_cohort(
     -----
     FusionWarning
         Of what makes the rates doubtful, and of cases that were not done.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> found = fastfuse.fuse_cohort("data", "fused", method="staple", roi=4)
     """
     any_prior: Any = prior
     options = Options(

@@ -120,6 +120,16 @@ def evaluate(
        and tool. BMC Medical Imaging 15, 29 (2015). doi:10.1186/s12880-015-0068-x
     .. [2] Commowick O. et al.: Objective evaluation of multiple sclerosis lesion segmentation using a data management
        and processing infrastructure. Scientific Reports 8, 13650 (2018). doi:10.1038/s41598-018-31911-7
+
+    Examples
+    --------
+    >>> import numpy
+    >>> import fastfuse
+    >>> truth, prediction = numpy.zeros((2, 6, 6, 6))
+    >>> truth[1:5, 1:5, 1:5] = prediction[1:5, 1:5, 1:4] = 1
+    >>> scores = fastfuse.evaluate(prediction, truth)
+    >>> round(scores.dice, 3), scores.precision, scores.recall
+    (0.857, 1.0, 0.75)
     """
     options = Options.checked(
         cut=cut,

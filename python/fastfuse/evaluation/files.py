@@ -112,6 +112,11 @@ def evaluate_files(
     FusionWarning
         For grids that differ by up to a tenth of a voxel, if both files are one, and if a mask has components, but all
         are too small to be lesions.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> scores = fastfuse.evaluate_files("network.nii.gz", "truth.nii.gz", mask="brain.nii.gz")
     """
     options = Options.checked(
         cut=cut,

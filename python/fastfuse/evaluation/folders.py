@@ -100,6 +100,11 @@ def evaluate_folders(
     FusionWarning
         For cases that cannot be compared, as where a file is damaged or an image is no mask (the others are, and
         ``failed`` says why), for predictions and truths that match nothing, and for what :func:`evaluate_files` warns of.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> found = fastfuse.evaluate_folders("predictions", "truths")
     """
     options = Options.checked(
         cut=cut,

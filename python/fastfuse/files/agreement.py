@@ -111,6 +111,11 @@ def agreement_files(
     -----
     FusionWarning
         As :func:`fuse_files`, of files.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> found = fastfuse.agreement_files([f"rater{k}.nii.gz" for k in range(4)], mask="brain.nii.gz", roi=4)
     """
     found = compare_files(
         paths, mask=mask, image=image, roi=roi, missing=missing, present=present, threads=threads, select_label=select_label,

@@ -113,6 +113,11 @@ def compare_files(
     -----
     FusionWarning
         As :func:`fuse_files`, of files, and as :func:`compare`.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> found = fastfuse.compare_files([f"rater{k}.nii.gz" for k in range(4)], mask="brain.nii.gz")
     """
     found = compared_files(
         paths, image, truth=truth, mask=mask, roi=roi, threads=threads, select_label=select_label,

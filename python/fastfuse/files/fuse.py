@@ -275,15 +275,13 @@ def fuse_files(
         holds all raters and the mask where files are parts of one volume. Its sidecar has the same name with .json: method, options,
         grid, each rater's file and performance, prior, iterations, log-likelihood.
     labels : "all", sequence of int, or mapping of int to str, optional
-        Fuse label maps, all labels at once, by STAPLE or the majority: those that occur ("all"), these, or these with
-        names. ``output`` is then a label map of the smallest type that holds the labels, with a table of their names
-        (.tsv, as BIDS has it) beside it. nnU-Net's .npz with all their classes, or regions, give the label map of the mean,
-        as nnU-Net's own ensembling does.
+        Fuse label maps, all labels at once, by STAPLE or the majority: those that occur ("all"), these, or these with names. ``output``
+        is then a label map of the smallest type that holds the labels, with a table of their names (.tsv, as BIDS has it) beside it.
+        nnU-Net's .npz with all their classes, or regions, give the label map of the mean, as nnU-Net's own ensembling does.
     label_names : path, optional
         Names and colours of labels: dataset.json (nnU-Net), .tsv (BIDS), FreeSurferColorLUT.txt, or .seg.nrrd; else raters' own.
     save_probability : mapping of label to path, optional
-        Also write the probability of a label, by number or name; of a tuple of labels, their sum. Of networks' regions, the
-        region's name or all its labels.
+        Also write the probability of a label, by number or name; of a tuple, their sum. Of networks' regions, the name or all its labels.
     overlap : bool, default False
         Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG), and each
         is fused by itself, as masks are. ``output`` is then an image of four axes, with the probability of each along the
@@ -291,9 +289,8 @@ def fuse_files(
     save_confidence : path, optional
         Also write the probability of the label that is most probable.
     prior : {"mean", "estimate"}, float or path
-        p(truth 1) before any vote, as in :func:`staple`; a map is given as an image file, or as "smooth:4", the mean
-        vote smoothed by 4 mm (:func:`smoothed_vote`). Of label maps a probability for each label, or a map for each: files in
-        ascending order of the labels, files by label in a mapping, or one file of four axes.
+        p(truth 1) before any vote, as in :func:`staple`; a map is an image file, or "smooth:4", the mean vote smoothed by 4 mm
+        (:func:`smoothed_vote`). Of label maps a probability or a file for each, ascending or by label, or one file of four axes.
     mask : path, optional
         Image of the region to fuse, 0 and 1. Without it the whole volume, whose background inflates specificity.
     present : sequence of m paths or None, optional
@@ -313,8 +310,7 @@ def fuse_files(
     ties : {"foreground", "background"}, default "foreground"
         What a voxel of that mask becomes whose probability is the cut itself, as in :meth:`Fusion.label`.
     save_counts : path
-        Also write how many raters mark each voxel (vote >= 0.5) as uint8, as uint16 for more than 255 raters, 0 outside
-        the mask. Masks that grow are counted as they were drawn.
+        Also write how many raters mark each voxel (vote >= 0.5; masks that grow as drawn): uint8 or uint16, 0 outside the mask.
     report : path, optional
         Also write a page of HTML: tables and charts of what the sidecar holds, and slices to scroll through. ``image``, if it is
         given, lies below them, also where the method takes none. Needs Jinja2 (pip install '.[report]').
@@ -327,13 +323,11 @@ def fuse_files(
     grid : path, optional
         Image whose grid all get, and the outputs have. Voxels beyond it are cut off, which is said.
     resample : {"none", "nearest"}
-        What is done with a file whose voxels lie between those of the grid: it is refused, or each voxel of the grid
-        takes the value of the file's nearest one.
+        A file whose voxels lie between those of the grid is refused, or each voxel of the grid takes the file's nearest value.
     use : {"qform", "sform"}, optional
         Which affine of a NIfTI header counts where it has both; the sform without it.
     decisions : path, optional
-        List of lesions, or of places of label maps, with a reviewer's decisions (.csv, as ``fastfuse review`` wrote it for these
-        votes): EM keeps their truth.
+        List of lesions, or of places of label maps, with decisions (.csv of ``fastfuse review`` for these votes): EM keeps their truth.
     {options}
 
     Returns
@@ -352,6 +346,11 @@ def fuse_files(
     -----
     FusionWarning
         As the functions on arrays, and for grids that differ by up to a tenth of a voxel.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> fusion = fastfuse.fuse_files([f"rater{k}.nii.gz" for k in range(4)], "consensus.nii.gz", method="staple", roi=4)
     """
     check_order(paths, output)
     by_preset = check_preset(preset, labels)

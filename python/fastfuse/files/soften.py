@@ -110,6 +110,11 @@ def soften_files(
     -----
     FusionWarning
         As :func:`conditional_dilation`, and for grids that differ by up to a tenth of a voxel.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> grown = fastfuse.soften_files(["rater0.nii.gz", "rater1.nii.gz"], "flair.nii.gz", out_dir="soft")
     """
     say = progress or (lambda _: None)
     checked = dilation_options(

@@ -106,6 +106,12 @@ def evaluate_against_rater_files(
     -----
     FusionWarning
         As :func:`evaluate_files`.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> masks = [f"rater{k}.nii.gz" for k in range(4)]
+    >>> found = fastfuse.evaluate_against_rater_files("network.nii.gz", masks, mask="brain.nii.gz")
     """
     options = Options.checked(
         cut=cut, least_voxels=0, least_mm3=LEAST_MM3, connectivity=None, match="msseg", tolerance_mm=None,

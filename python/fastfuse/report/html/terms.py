@@ -70,7 +70,7 @@ def rates_are(options: Mapping[str, Any], method: str, *, labels: bool = False) 
         )
     if method == "border-staple":
         told.append(
-            "By border-STAPLE it is the model's probability of a mark, over the levels on this side of the consensus's border; "
+            "By border-STAPLE it is the model's probability, of a mark inside of the consensus's border or of none outside; "
             "PPV, NPV and soft Dice are sums over the consensus."
         )
     if options.get("m_step") == "em":

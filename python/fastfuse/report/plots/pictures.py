@@ -41,6 +41,12 @@ def save(figure: Any, path: PathLike, *, dpi: float = 150, overwrite: bool = Fal
         For what is no figure.
     OutputError
         For another ending, or a file that must not, or cannot, be written.
+
+    Examples
+    --------
+    >>> import fastfuse
+    >>> from matplotlib.figure import Figure
+    >>> fastfuse.plots.save(Figure(), "figure.pdf", dpi=300)
     """
     target = needed_path(path, "path")
     kind = target.suffix.lower().removeprefix(".")
