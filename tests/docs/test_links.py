@@ -85,3 +85,20 @@ def test_links_of_the_repository_are_tracked() -> None:
             if path and "://" not in target and not target.startswith("mailto:"):
                 place = os.path.normpath(Path(page).parent / path)
                 assert place in tracked or place in folders, (page, target)
+
+
+def test_links_to_long_pages_name_a_part() -> None:
+    """Pages that list others lead to their beginnings; WHICH.md begins with what is looked for."""
+    long_ = {ROOT / "python" / "fastfuse" / of / "README.md" for of in ("fusion", "files")}
+    lists = {"README.md", "python/docs/index.md", "python/docs/start.md", "python/fastfuse/cli/README.md"}
+    wrong, seen = [], 0
+    for page in written():
+        text = IN_LINE.sub("", CODE.sub("", (ROOT / page).read_text(encoding="utf-8")))
+        for target in LINK.findall(text):
+            path, _, part = target.partition("#")
+            if "://" not in target and Path(os.path.normpath((ROOT / page).parent / path)) in long_:
+                seen += 1
+                if not part and page not in lists:
+                    wrong.append((page, target))
+    assert seen > 25
+    assert wrong == []

@@ -54,6 +54,7 @@ def test_a_sensitivity_that_is_no_share_of_the_consensus_is_said_to_be_none(
     shares = off < 5e-5  # the four decimals of the page
     assert shares or said
     assert term(page, "Sensitivity") == SHARE if not said else said in term(page, "Sensitivity")
+    assert ("or of none outside" in term(page, "Specificity")) == (options["method"] == "border-staple")
     assert ("of voxels in dispute, all else" in page.one("section", id="raters").text) == (
         options.get("roi") == "disputed"
     )
