@@ -53,7 +53,7 @@ def test_a_consensus_for_a_paper(tmp_path: Path) -> None:
         assert part in said
     page = tmp_path / "demo-case" / "Training" / "Center_01" / "Patient_01" / "report.html"
     (cited,) = re.findall(r"<h2>To cite</h2>\s*<p>(.*?)</p>", page.read_text(encoding="utf-8"), re.DOTALL)
-    (sentences,) = re.findall(r"```text\n(.*?)```", PAPER, re.DOTALL)
+    sentences = " ".join(re.findall(r"^> (.*)", PAPER, re.MULTILINE))
     assert without_numbers(html.unescape(cited)) == without_numbers(sentences)
 
 
