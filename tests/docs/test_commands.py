@@ -83,10 +83,14 @@ def test_files_and_the_shell(tmp_path: Path) -> None:
         output.unlink()
     run("\n".join(line for line in first.splitlines() if not line.startswith(("git", "#"))), tmp_path)
     assert (tmp_path / "consensus.json").exists()
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
+    run(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}", tmp_path)
+    assert (tmp_path / "python.json").exists()
 
 
 @pytest.mark.parametrize(
-    "page", ["files/README.md", "files/bids/README.md", "report/html/README.md", "evaluation/README.md"]
+    "page",
+    [f"{of}/README.md" for of in ("cohort", "files", "files/bids", "report/html", "evaluation")],
 )
 def test_no_command_writes_over_what_one_before_it_wrote(page: str) -> None:
     for block in blocks((PACKAGE / page).read_text(encoding="utf-8")):
