@@ -228,6 +228,31 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path, content: str | None, told:
     assert told in made.stderr
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [{"out_dir": "victim"}, {"out_dir": "victim", "output": None}, {"output": "../victim/c.nii.gz"}, {"overwrite": True}],
+)  # fmt: skip
+def test_a_recipe_of_others_writes_nothing_outside_the_folder(
+    whole_case: Path, tmp_path: Path, hostile: dict[str, object]
+) -> None:
+    (tmp_path / "victim").mkdir()
+    words = ["--image", "flair.nii.gz", "--out-dir", tmp_path]
+    assert ran(whole_case, "soften", MASKS[0], *words).returncode == 0
+    sidecar = tmp_path / MASKS[0].replace(".nii.gz", ".json")
+    facts = json.loads(sidecar.read_text())
+    facts["recipe"]["arguments"] |= {
+        name: str(tmp_path / value) if name == "out_dir" else value for name, value in hostile.items()
+    }
+    sidecar.write_text(json.dumps(facts))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    made = ran(whole_case, "rerun", sidecar, "-o", tmp_path / "again", "--overwrite")
+    assert made.returncode == 2
+    if "output" not in hostile or hostile["output"] is None:
+        assert "its recipe is damaged" in made.stderr
+    now = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path: now[path] for path in now if path.parent.name != "again"} == before
+
+
 def test_files_beside_the_named_ones_count(tmp_path: Path, whole_case: Path) -> None:
     for i, name in enumerate(MASKS):
         nib.save(nib.Nifti1Pair(load(whole_case / name), AFFINE), tmp_path / f"r{i}.hdr")
