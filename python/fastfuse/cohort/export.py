@@ -26,6 +26,7 @@ from ..fusion.vote_table import VoteTable
 from ..images.formats.no_text import why_no_text
 from ..images.outputs import check_outputs, write_all
 from ..images.paths import shown
+from ..images.written.cells import of_cell
 from ..inputs.names import counted, enumerated
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place
@@ -190,7 +191,8 @@ def read_pseudonyms(path: Path) -> dict[str, str]:
         If the file is none of these, or gives two raters one pseudonym.
     """
     try:
-        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+        lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+        rows = [[of_cell(cell) for cell in row] for row in lines]
     except (OSError, UnicodeDecodeError) as error:
         raise CohortError(
             f"{shown(path)}: cannot be read as a table ({why_no_text(path, error)}): give a .csv with the columns rater and pseudonym"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +12,7 @@ import numpy as np
 
 from ..errors import as_written
 from ..images.paths import recorded
+from ..images.written.cells import csv_bytes
 from .options import Options
 from .record import Record
 from .result import NAMES, Evaluation, status_of
@@ -69,7 +68,6 @@ def csv_of_cases(result: FolderEvaluation) -> bytes:
 
     If cases failed, they come last, without measures, and one more column says why.
     """
-    text = io.StringIO()
     rows = [
         [recorded(name), *(getattr(one, measure) for measure in NAMES)] for name, one in result.cases.items()
     ]
@@ -79,8 +77,7 @@ def csv_of_cases(result: FolderEvaluation) -> bytes:
         rows += [
             [recorded(name), *[""] * len(NAMES), as_written(reason)] for name, reason in result.failed.items()
         ]
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    return text.getvalue().encode()
+    return csv_bytes([head, *rows])
 
 
 def head_of(files: Mapping[str, Path], options: Mapping[str, Any]) -> dict[str, Any]:

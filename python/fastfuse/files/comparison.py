@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from ..images.placing import Form, Placing, Resample
 from ..images.repeats import same_content
 from ..images.sidecar import number_or_null, sidecar_bytes
 from ..images.wanted import ChannelAxis, check_channel_axis
+from ..images.written.cells import csv_bytes
 from ..inputs.checks import Labels, Scale
 from ..inputs.names import grouped, listed_names
 from .facts import millilitres
@@ -283,7 +282,6 @@ def _way(way: Consensus, voxel_ml: float, *, told: bool) -> dict[str, Any]:
 
 def csv_of(facts: dict[str, Any]) -> bytes:
     """Return a row for each way, with its Dice with each other; what is undefined is empty."""
-    text = io.StringIO()
     titles = [f"{way['method']}{', prior ' + way['prior'] if way['prior'] else ''}" for way in facts["ways"]]
     numbers = ("voxels", "ml", "doubtful_voxels", "doubtful_ml", "log_likelihood_per_mark")
     scores = SCORES if facts["truth"] is not None else ()
@@ -293,5 +291,4 @@ def csv_of(facts: dict[str, Any]) -> bytes:
     for way, dice in zip(facts["ways"], facts["dice"], strict=True):
         told = [way["scores"][name] for name in scores]
         rows.append([way["method"], way["prior"], *(way[name] for name in numbers), *told, *dice])
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return csv_bytes(rows)

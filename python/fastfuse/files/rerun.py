@@ -176,7 +176,9 @@ def _is_recipe(recipe: Any) -> bool:
         isinstance(recipe, dict)
         and recipe.get("function") in FUNCTIONS
         and isinstance(recipe.get("arguments"), dict)
-        and recipe["arguments"].keys().isdisjoint(
+        and recipe["arguments"]
+        .keys()
+        .isdisjoint(
             ("threads", "overwrite", "progress", FUNCTIONS[recipe["function"]].folder)
         )  # of outputs, which go where the caller of rerun says
         and all(isinstance(recipe.get(name), list) for name in lists)

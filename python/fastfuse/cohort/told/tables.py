@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +26,7 @@ from ...fusion.pooled.samples import draws
 from ...fusion.registry import method_called
 from ...fusion.vote_table import VoteTable
 from ...images.paths import recorded
+from ...images.written.cells import csv_bytes
 from ...inputs.names import told
 from ..settings import Settings
 
@@ -253,11 +252,7 @@ def agreement_rows(tables: Tables) -> list[list[Any]]:
 
 def csv_of(head: Iterable[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """Return a table as CSV: numbers with all their digits, nothing for nan."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [head, *([_cell(value) for value in row] for row in rows)]
-    )
-    return text.getvalue().encode()
+    return csv_bytes([head, *([_cell(value) for value in row] for row in rows)])
 
 
 def csvs(

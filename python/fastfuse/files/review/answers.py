@@ -12,8 +12,9 @@ from typing import Any
 from ...errors import FastfuseError
 from ...images.formats.no_text import why_no_text
 from ...images.paths import shown
+from ...images.written.cells import of_cell
 from ...inputs.names import composed, counted, enumerated, quoted
-from .sheet import CASE, as_written
+from .sheet import CASE
 
 NEEDED = ("lesion", "decision", "votes")
 PLACES = ("ras_x_mm", "ras_y_mm", "ras_z_mm")  # held against the votes where they are there
@@ -81,7 +82,7 @@ def read_decisions(
                 f"{quoted(row['decision'])}; leave one of both lines out"
             )
         first[number] = line, row
-        found[number] = _decision_in(as_written(row["decision"]), where, decide)
+        found[number] = _decision_in(of_cell(row["decision"]), where, decide)
         place = _place_in(row)
         if place is not None:
             places[number] = place
@@ -113,7 +114,7 @@ def of_cases(path: Path) -> dict[str, list[Line]]:
             raise FastfuseError(
                 f"{shown(path)}, line {line}: names no case: take the .csv of fastfuse review"
             )
-        found.setdefault(composed(as_written(row[CASE])), []).append((line, row))
+        found.setdefault(composed(of_cell(row[CASE])), []).append((line, row))
     return found
 
 

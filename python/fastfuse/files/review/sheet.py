@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ...images.written.cells import csv_bytes
 
 COLUMNS = (
     "lesion", "decision", "ras_x_mm", "ras_y_mm", "ras_z_mm", "ml", "marked_by", "marks", "looked", "posterior",
     "consensus", "change_ml", "stake_ml", "votes",
 )  # fmt: skip
 CASE, CANDIDATES = "case", "candidates"  # of a cohort, before the others; of label maps, after the decision
-FORMULAS = ("=", "+", "-", "@", "\t")  # what spreadsheets calculate
 
 
 @dataclass(frozen=True)
@@ -205,42 +205,27 @@ def sheet_bytes(lesions: Sequence[Contested], votes: Mapping[str, str]) -> bytes
     ``votes``: the fingerprint of each case's; of what is no cohort, that of "".
     """
     of_cases, of_labels = list(votes) != [""], any(isinstance(one, ContestedLabels) for one in lesions)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head = [*([CASE] if of_cases else []), *COLUMNS]
     if of_labels:
         head.insert(head.index("decision") + 1, CANDIDATES)
-    writer.writerow(head)
-    for one in lesions:
-        row = {**_row(one), CASE: _as_text(one.case), "votes": votes[one.case]}
-        writer.writerow([row[name] for name in head])
-    list_ = text.getvalue()
-    return list_.encode("utf-8" if list_.isascii() else "utf-8-sig")  # by which Excel knows accented letters
+    rows = [{**_row(one), CASE: one.case, "votes": votes[one.case]} for one in lesions]
+    list_ = csv_bytes([head, *([row[name] for name in head] for row in rows)])
+    return list_ if list_.isascii() else codecs.BOM_UTF8 + list_  # by which Excel knows accented letters
 
 
 def _row(one: Contested) -> dict[str, Any]:
     candidates = one.candidates if isinstance(one, ContestedLabels) else ()
     return {
         "lesion": one.number,
-        "decision": _as_text(one.word),
-        CANDIDATES: _as_text("; ".join(candidates)),
+        "decision": one.word,
+        CANDIDATES: "; ".join(candidates),
         **{f"ras_{axis}_mm": f"{place:.1f}" for axis, place in zip("xyz", one.centre_mm, strict=True)},
         "ml": f"{one.ml:.4f}",
-        "marked_by": _as_text(one.who),
+        "marked_by": one.who,
         "marks": one.marks,
         "looked": one.looked,
         "posterior": f"{one.posterior:.4f}",
-        "consensus": _as_text(one.seen),
+        "consensus": one.seen,
         "change_ml": one.change,
         "stake_ml": f"{one.stake_ml:.4f}",
     }
-
-
-def _as_text(value: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(FORMULAS) else value
-
-
-def as_written(text: str) -> str:
-    """Return a text without what :func:`sheet_bytes` puts before one that a spreadsheet would calculate."""
-    return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULAS) else text

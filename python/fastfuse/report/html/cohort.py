@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...fusion.fit.remarks import MISFIT
+from ...images.written.cells import of_cell
 from ..citing import cited_in
 from ..names import numbers_of
 from ..numbers import plural, rate, small
@@ -62,7 +63,8 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
 
 
 def _rows(content: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(content.decode())))
+    rows = csv.DictReader(io.StringIO(content.decode()))
+    return [{of_cell(name): of_cell(value) for name, value in row.items()} for row in rows]
 
 
 def _remarks(facts: Facts) -> list[str]:

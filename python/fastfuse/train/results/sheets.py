@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ...images.written.cells import csv_bytes
 
 TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -24,9 +24,7 @@ TEX = {
 
 def csv_of(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
     """Return a CSV file of these rows."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    return text.getvalue().encode()
+    return csv_bytes([head, *rows])
 
 
 def markdown_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,0 +1,48 @@
+"""No text of a CSV is a formula to a spreadsheet, whatever separator its country has, and each is read again as it was."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+from itertools import product
+from pathlib import Path
+
+import fastfuse
+from fastfuse.images.written.cells import as_cell, csv_bytes, of_cell
+
+PACKAGE = Path(fastfuse.__file__).parent
+HOSTILE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", '"=1+1', "x;=1+1", 'x;"=1+1', "x\t@a", "'=1"]  # fmt: skip
+
+
+def test_no_cell_begins_a_formula_by_any_separator() -> None:
+    content = csv_bytes([[name, 1] for name in HOSTILE]).decode()
+    assert [row[0] for row in csv.reader(io.StringIO(content, newline=""))] == [*map(as_cell, HOSTILE)]
+    for separator in ",;\t":
+        for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
+            for cell in row:
+                assert cell[:1] not in tuple("=+-@＝＋－＠\t\r\n"), cell
+
+
+def test_each_text_is_read_again_as_it_was() -> None:
+    texts = ["".join(parts) for length in range(1, 6) for parts in product("'\";=-a\t", repeat=length)]
+    for text in texts:
+        assert of_cell(as_cell(text)) == text
+    assert len({as_cell(text) for text in texts}) == len(texts)
+
+
+def test_plain_names_and_numbers_stay() -> None:
+    for text in ("Dr. Müller", "rater-1", "a=b", "it's", "-0.5", "-inf", "1e-7", "", "O'Neill; Anna"):
+        assert as_cell(text) == text
+    assert csv_bytes([[-0.5, None, -3, "-2"]]) == b"-0.5,,-3,-2\n"
+
+
+def test_all_tables_are_written_there() -> None:
+    """Tables of labels (.tsv) hold the names as other programs read them."""
+    writers = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for one in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(one, ast.Attribute) and ast.unparse(one) in ("csv.writer", "csv.DictWriter")
+    }
+    assert writers == {"images/written/cells.py", "images/formats/label_names.py"}
