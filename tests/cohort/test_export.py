@@ -318,3 +318,70 @@ def test_wrong_numbers_of_cases_are_refused(tmp_path: Path, cases: Any) -> None:
         np.savez(tmp_path / "b.npz", **{**kept, "cases": np.array(cases)})
     with pytest.raises(fastfuse.FastfuseError, match=r"b\.npz: is damaged \(its cases"):
         cases_read([tmp_path / "b.npz"])
+
+
+def test_exports_that_together_tell_of_fewer_cases_are_refused(tmp_path: Path) -> None:
+    """Also three sums of which each two differ by five, and a case that was read anew."""
+    tables = drawn_tables(16)
+    names = list(tables)
+
+    def exported(*numbers: int) -> None:
+        held = {names[number]: tables[names[number]] for number in numbers}
+        export_of(site(out, held)).write(tmp_path / "table.npz", out)
+
+    out = tmp_path / "out"
+    exported(*range(5))
+    before = (out / "exported.json").read_bytes()
+    with pytest.raises(CohortError, match=f"learns {names[5]}: export again with at least 5 new cases"):
+        exported(*range(6))
+    with pytest.raises(CohortError, match=r"learns 000\d, 000\d"):
+        exported(*range(2, 12))
+    assert (out / "exported.json").read_bytes() == before
+    exported(*range(5))  # the same once more tells nothing new
+    assert (out / "exported.json").read_bytes() == before
+    exported(*range(5, 10))
+    with pytest.raises(CohortError, match=f"learns {names[10]}:"):
+        exported(*range(11))
+    exported(*range(15))
+    tables[names[3]] = drawn_tables(17)[list(drawn_tables(17))[16]]
+    with pytest.raises(CohortError, match=f"learns {names[3]}:"):
+        exported(*range(5))
+    (out / "exported.json").write_text("{}")
+    with pytest.raises(CohortError, match="is damaged, and tells which cases were exported"):
+        exported(*range(10))
+    (out / "exported.json").unlink()
+    exported(*range(6))
+
+
+@pytest.mark.filterwarnings("ignore:2 raters do not determine:fastfuse.FusionWarning")
+def test_votes_that_few_cases_hold_are_left_out_with_their_names(tmp_path: Path) -> None:
+    """A label of four cases, of many voxels each, is as good as a table of four cases."""
+    tables = {
+        f"case-{k}": fastfuse.tabulate(
+            [
+                [0] * 500 + [1] * 200 + [3] * (100 * (k < 4)) + [2] * 30,
+                [0] * 450 + [1] * 250 + [3] * (100 * (k < 4)) + [2] * 30,
+            ],
+            labels={0: "no", 1: "liver", 2: "cyst", 3: "Mustermann"} if k < 4 else {0: "no", 1: "liver", 2: "cyst"},
+            names=["Ann", "Bob"],
+        )
+        for k in range(6)
+    }  # fmt: skip
+    out = tmp_path / "out"
+    write_all({Place(out).table(case): bytes_of(table) for case, table in tables.items()})
+    settings = Settings(labels="all")
+    estimate = fastfuse.pool(tables, "staple")
+    write_all({Place(out).estimate: saved_of(estimate, settings, dict.fromkeys(tables, "key")).as_bytes()})
+    made = export_of(out)
+    assert isinstance(made.table, LabelTable)
+    assert (made.table.labels, made.table.label_names) == ((0, 1, 2), ("no", "liver", "cyst"))
+    assert made.rare == {"Mustermann": 4}
+    assert made.table.voxels == 6 * 730
+    assert made.lost == pytest.approx(400 / (6 * 280 + 400))
+    said = made.said()
+    assert "label Mustermann is left out: only 4 cases of these have it" in said
+    assert any("names of labels are in it" in line for line in said)
+    made.write(tmp_path / "a.npz", out)
+    assert "Mustermann" not in str({**np.load(tmp_path / "a.npz")})
+    whole, _, _ = merged([tmp_path / "a.npz"], options_of_merge())
+    assert whole == made.table

@@ -281,7 +281,9 @@ def test_export_asks_and_merge_and_apply(tmp_path: Path) -> None:
     done = run_here(tmp_path, *words, "--yes")
     assert done.returncode == 0
     assert done.stdout.startswith("a sum over 5 cases, 3 raters by pseudonym, ")
-    assert "no name, path, hash, image or place in an image is in it" in done.stdout
+    assert (
+        "no name of a rater, case or file, no path, hash, image or place in an image is in it" in done.stdout
+    )
     assert "export in batches of at least 5 new cases" in " ".join(done.stdout.split())
     assert fastfuse.VoteTable.load(tmp_path / "a.npz").voxels == pytest.approx(5 * 720, abs=60)
     assert "exists already" in run_here(tmp_path, *words, "--yes").stderr

@@ -1,7 +1,7 @@
 """Tables that sites share in the place of images: sums over cases, rounded, with pseudonyms; and their merging.
 
-A table of one case is patient data. Of a sum over five cases or more, with every cell rounded to the nearest 10, it is
-not; but two sums that differ by one case give that case away, so export in batches. No differential privacy is claimed.
+A table of one case is patient data. A sum over five cases or more, with every cell rounded to the nearest 10, tells less; but two
+sums that differ by one case give that case away, and a cell may be of one case alone. No differential privacy is claimed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CohortError, FastfuseError
 from ..fusion.labels.table import LabelTable, table_of_codes
@@ -27,7 +28,9 @@ from ..images.formats.no_text import why_no_text
 from ..images.outputs import check_outputs, write_all
 from ..images.paths import shown
 from ..images.written.cells import of_cell
+from ..images.written.hashes import hash_of
 from ..inputs.names import counted, enumerated
+from .batches import EXPORTED, check_batches, with_export
 from .estimate_file import Saved, read_estimate, saved_of
 from .place import Place
 from .run import load_tables
@@ -59,6 +62,10 @@ class Export:
         Share of the voxels that somebody marks in cells that were rounded to nothing.
     read : dict
         Number of cases that each pseudonym read.
+    rare : dict
+        Labels, or other votes, that fewer than five cases hold, whose cells are left out; and the number of these cases.
+    summed : dict
+        Fingerprint of each case's table that is in the sum.
     """
 
     table: Table
@@ -67,6 +74,8 @@ class Export:
     pseudonyms: dict[str, str]
     lost: float
     read: dict[str, int]
+    rare: dict[str, int]
+    summed: dict[str, str]
 
     def said(self) -> list[str]:
         """Say what the table tells, for whoever decides on it."""
@@ -82,9 +91,19 @@ class Export:
             what,
             *repr(self.table).splitlines()[1:],
             f"each rater's number of cases: {', '.join(f'{name} {number}' for name, number in self.read.items())}",
-            "no name, path, hash, image or place in an image is in it",
-            f"{100 * self.lost:.2g} % of the voxels that somebody marks are in cells that were rounded to 0",
+            "no name of a rater, case or file, no path, hash, image or place in an image is in it",
+            *(
+                ["the names of labels are in it: see that none of them is a patient's or a rater's"]
+                if isinstance(self.table, LabelTable) and self.table.label_names
+                else []
+            ),
+            f"{100 * self.lost:.2g} % of the voxels that somebody marks are in cells that were rounded to 0{', or left out' * bool(self.rare)}",
             batches,
+        ]
+        of = "label" if isinstance(self.table, LabelTable) else "vote"
+        lines += [
+            f"{of} {name} is left out: only {counted(number, 'case')} of these {'has' if number == 1 else 'have'} it"
+            for name, number in self.rare.items()
         ]
         return lines + [f"{case} is left out: {why}" for case, why in sorted(self.left_out.items())]
 
@@ -93,7 +112,11 @@ class Export:
         check_outputs([path], [], (".npz",), overwrite=True)
         rows = sorted(self.pseudonyms.items())
         write_all(
-            {out / PSEUDONYMS: csv_of(("rater", "pseudonym"), rows), path: _bytes_of(self.table, self.read)}
+            {
+                out / PSEUDONYMS: csv_of(("rater", "pseudonym"), rows),
+                out / EXPORTED: with_export(out, self.summed),
+                path: _bytes_of(self.table, self.read),
+            }
         )
 
 
@@ -103,7 +126,7 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
     Raises
     ------
     CohortError
-        For fewer than five cases that the same raters read.
+        For fewer than five cases that the same raters read, or that earlier exports would tell from the others.
     """
     place = Place(out)
     saved = read_estimate(place.estimate)
@@ -121,12 +144,37 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
         raise CohortError(
             f"{shown(out)}: holds {found}, and an export sums at least {FEWEST_CASES}: a table of fewer is patient data"
         )
+    summed = {case: hash_of(place.table(case)) for case in sorted(kept)}
+    check_batches(out, summed, FEWEST_CASES)
     whole: Any = sum(kept[case] for case in sorted(kept))
     names = _pseudonyms(whole.names, pseudonyms or out / PSEUDONYMS, given=pseudonyms is not None)
     order = sorted(whole.names, key=lambda name: names[name])  # that of the names would tell who is who
-    table = _rounded(whole.of_raters(order), [names[name] for name in order])
+    rare = _rare(kept.values())
+    told = _without(whole.of_raters(order), [*rare])
+    table = _rounded(told, [names[name] for name in order])
     read = Counter(names[name] for one in kept.values() for name in _readers(one))
-    return Export(table, len(kept), left_out, names, _lost(whole), {name: read[name] for name in table.names})
+    return Export(
+        table, len(kept), left_out, names, _lost(whole, [*rare]), {name: read[name] for name in table.names},
+        {_called(whole, value): number for value, number in rare.items()}, summed,
+    )  # fmt: skip
+
+
+def _rare(tables: Iterable[Any]) -> dict[float, int]:
+    """Return the votes that fewer than five cases hold, and how many do: their cells would be of these alone."""
+    held = Counter(float(vote) for one in tables for vote in np.unique(one.patterns[one.counts > 0]))
+    return {vote: number for vote, number in sorted(held.items()) if number < FEWEST_CASES}
+
+
+def _without(table: Any, votes: Sequence[float]) -> Any:
+    """Return a table without the cells in which anybody gives one of these votes."""
+    held = ~np.isin(table.patterns, votes).any(axis=1)
+    return _of_rows(table, held, table.counts[held], table.names) if votes else table
+
+
+def _called(table: Any, vote: float) -> str:
+    """Return the name of a label, or a vote as a number."""
+    names = zip(table.labels, table.label_names, strict=False) if isinstance(table, LabelTable) else ()
+    return {float(label): name for label, name in names}.get(vote, f"{vote:.6g}")
 
 
 def _readers(table: Any) -> tuple[str, ...]:
@@ -155,20 +203,30 @@ def _in_groups(tables: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str
 def _rounded(table: Any, names: Sequence[str]) -> Table:
     counts = ROUNDED_TO * np.rint(table.counts / ROUNDED_TO)
     held = counts > 0
-    if isinstance(table, LabelTable):
-        from ..fusion.labels.chosen import Labels
-
-        labels = Labels(table.labels, table.label_names)
-        return table_of_codes(labels, table.codes[held], counts[held], names)
-    return VoteTable(table.patterns[held], counts[held], names)
+    return _of_rows(table, held, counts[held], names)
 
 
-def _lost(whole: Any) -> float:
-    """Return the share of the marked voxels whose cells became 0."""
+def _of_rows(table: Any, held: Any, counts: NDArray[np.float64], names: Sequence[str]) -> Table:
+    """Return some rows of a table, with other counts and names; of labels those alone that are in them."""
+    if not isinstance(table, LabelTable):
+        return VoteTable(table.patterns[held], counts, names)
+    from ..fusion.labels.chosen import Labels
+
+    codes = table.codes[held]
+    left = np.unique(codes[codes >= 0])
+    labels = Labels(
+        tuple(table.labels[code] for code in left),
+        tuple(table.label_names[code] for code in left) if table.label_names else (),
+    )
+    return table_of_codes(labels, np.where(codes < 0, codes, np.searchsorted(left, codes)), counts, names)
+
+
+def _lost(whole: Any, rare: Sequence[float]) -> float:
+    """Return the share of the marked voxels whose cells became 0, or hold rare votes."""
     marked = (np.nan_to_num(whole.patterns) > 0).any(axis=1)
-    gone = marked & (np.rint(whole.counts / ROUNDED_TO) == 0)
+    gone = (np.rint(whole.counts / ROUNDED_TO) == 0) | np.isin(whole.patterns, rare).any(axis=1)
     total = float(whole.counts[marked].sum())
-    return float(whole.counts[gone].sum()) / total if total else 0.0
+    return float(whole.counts[gone & marked].sum()) / total if total else 0.0
 
 
 def _pseudonyms(names: Iterable[str], path: Path, *, given: bool) -> dict[str, str]:

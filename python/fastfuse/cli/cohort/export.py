@@ -54,6 +54,7 @@ def export(
         lambda: {
             "cases": made.cases,
             "left_out": made.left_out,
+            "rare": made.rare,
             "patterns": len(made.table.counts),
             "lost": made.lost,
         },
