@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FastfuseError, in_python_alone, reason_of
+from ..images.memory import available, shown_bytes
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import shown
 
@@ -64,6 +65,11 @@ INDEX = Kind(
     "vote index", ("rows", "patterns", "names", "affine", "key"), "fastfuse cohort fuse --keep-index"
 )
 KINDS = {kind.format: kind for kind in (VOTES, LABELS, MASSES, INDEX)}
+KNOWN = {
+    "format",
+    "version",
+    *(entry for kind in KINDS.values() for entry in (*kind.entries, *kind.may_hold)),
+}
 ANY_NAME = ("",)  # ending of the file
 
 
@@ -169,13 +175,27 @@ def _arrays(path: Path, kind: Kind) -> dict[str, NDArray[Any]]:
     if not content.startswith(b"PK"):
         raise FastfuseError(f"{name}: is no .npz file of a {kind.name}")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)):
-            kept = np.load(io.BytesIO(content), allow_pickle=False)
-        found = {entry: kept[entry] for entry in kept.files}
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            _check_memory(name, packed)
+        kept = np.load(io.BytesIO(content), allow_pickle=False)
+        found = {entry: kept[entry] for entry in kept.files if entry in KNOWN}
         return {entry: array for entry, array in found.items() if isinstance(array, np.ndarray)}
+    except FastfuseError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a file's content does to the reader
         why = "it holds Python objects" if "allow_pickle" in str(error) else reason_of(error)
         raise FastfuseError(f"{name}: cannot be read as a {kind.name} ({why})") from None
+
+
+def _check_memory(name: str, packed: zipfile.ZipFile) -> None:
+    """Refuse a file whose arrays are larger than the memory: of a kilobyte, zip makes a megabyte."""
+    needed = sum(one.file_size for one in packed.infolist() if one.filename.removesuffix(".npy") in KNOWN)
+    free = available()
+    if free is not None and 2 * needed > free:  # an array, and what is made of it
+        raise FastfuseError(
+            f"{name}: its arrays need {shown_bytes(2 * needed)} of memory, more than the {shown_bytes(free)} that are free: is it a table "
+            "that fastfuse wrote?"
+        )
 
 
 def _as_file(path: Any) -> Path:
