@@ -17,6 +17,7 @@ PAGES = {
     "python/fastfuse/fusion/README.md": "fusion.md",
     "python/fastfuse/fusion/WHICH.md": "which.md",
     "python/fastfuse/files/README.md": "files.md",
+    "python/fastfuse/files/PRIVACY.md": "privacy.md",
     "python/fastfuse/files/review/README.md": "review.md",
     "python/fastfuse/files/bids/README.md": "bids.md",
     "python/fastfuse/evaluation/README.md": "evaluation.md",

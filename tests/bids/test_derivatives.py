@@ -352,3 +352,30 @@ def test_a_sheared_volume_keeps_the_form_that_can_say_it(raw: Path, tmp_path: Pa
     header = nib.load(tmp_path / "d/sub-01/ses-1/anat" / f"{STEM}_dseg.nii.gz").header
     assert (int(header["qform_code"]), int(header["sform_code"])) == (0, 2)
     np.testing.assert_allclose(header.get_sform(), sheared, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", [["--bids-case", "sub-01"], []], ids=["no data set", "a data set"])
+def test_no_file_tells_where_on_this_machine_the_sources_lie(
+    raw: Path, tmp_path: Path, case: list[str]
+) -> None:
+    """Folders are shared as they are: paths have names of users, of patients and of disks in them."""
+    raters = [Path(path) for path in masks_of(raw)]
+    mirrored = nib.load(raters[0]).get_fdata()[::-1].astype(np.uint8)
+    if case:
+        raters = [Path(shutil.copy(path, tmp_path / f"rater {i}.nii.gz")) for i, path in enumerate(raters)]
+    mask = save(raters[0].with_name("sub-01_ses-1_desc-brain_mask.nii.gz"), np.ones(SHAPE, np.uint8))
+    save(raters[0], mirrored)  # which is told with its name
+    out = raw / "derivatives" / "fastfuse"
+    words: list[str | Path] = ["--mask", mask, "--prior", mask.with_name("p.nii.gz"), "--bids", out, *case]
+    save(mask.with_name("p.nii.gz"), np.full(SHAPE, 0.2, np.float32))
+    made = ran(tmp_path, "fuse", *raters, "-o", "c.nii.gz", *words)
+    assert made.returncode == 0, made.stderr
+    assert str(tmp_path) in (tmp_path / "c.json").read_text()  # by which rerun finds them
+    for path in out.rglob("*.json"):
+        assert str(tmp_path) not in path.read_text(), path
+    about = json.loads(next(out.rglob("*_dseg.json")).read_text())
+    kept = json.loads((tmp_path / "c.json").read_text())
+    assert [one["file"] for one in about["Fastfuse"]["raters"]] == about["Sources"][:3]
+    assert [one["name"] for one in about["Fastfuse"]["raters"]] == [one["name"] for one in kept["raters"]]
+    assert about["Fastfuse"]["grid"]["file"] == about["SpatialReference"]
+    assert about["Fastfuse"]["region"]["mask"] in about["Sources"]

@@ -50,6 +50,14 @@ def test_recipe_asks_for_what_the_package_asks_for() -> None:
     assert {name.removesuffix("-base"): bound for name, bound in beside.items()}.items() <= bounds.items()
 
 
+def test_pytorch_reads_weights_without_running_code() -> None:
+    """Before 2.6 ``weights_only=True`` runs what a hostile checkpoint holds (CVE-2025-32434), and SECURITY.md promises that nothing does."""
+    asked = project()["project"]["optional-dependencies"]["train"]
+    bound = re.fullmatch(r"torch>=(\d+)\.(\d+)", next(text for text in asked if text.startswith("torch")))
+    assert bound
+    assert (int(bound[1]), int(bound[2])) >= (2, 6)
+
+
 def test_recipe_is_rendered() -> None:
     """By conda's own builder, for each platform."""
     builder = pytest.importorskip("rattler_build", reason="needs py-rattler-build")

@@ -197,9 +197,27 @@ def _about(facts: Mapping[str, Any], description: Description) -> dict[str, Any]
     rates = recipe.get("arguments", {}).get("estimate")  # which are made of the cohort's files
     files += [one["file"] for one in told if one["file"] not in (*files, rates) and "beside" not in one]
     read_ones = sources(description, files)
+    called = dict(zip((file for file in files if file is not None), read_ones, strict=True))
+    kept = {name: value for name, value in facts.items() if name not in ("recipe", "outputs")}
     return {
         "Sources": read_ones,
         "SpatialReference": read_ones[0],
         "GeneratedBy": generated_by(facts),
-        "Fastfuse": {name: value for name, value in facts.items() if name not in ("recipe", "outputs")},
+        "Fastfuse": _without_places(kept, called),
     }
+
+
+def _without_places(value: Any, called: Mapping[str, str], key: str = "") -> Any:
+    """Return facts with the URIs of files in the place of their paths, which tell of this machine; names of raters stay."""
+    if isinstance(value, dict):
+        return {name: _without_places(one, called, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_places(one, called, key) for one in value]
+    if not isinstance(value, str) or key == "name":
+        return value
+    if value in called:
+        return called[value]
+    for file in sorted(called, key=len, reverse=True):
+        if "/" in file or "\\" in file:
+            value = value.replace(file, called[file])
+    return value
