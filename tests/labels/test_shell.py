@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -50,6 +53,27 @@ def test_majority_and_listed_labels(case: Path) -> None:
     assert run_here(case, *words).returncode == 0
     plain = fastfuse.majority_vote(raters(), labels=[0, 1, 2, 4], weights=[1, 1, 1, 3])
     np.testing.assert_array_equal(load(case / "o.nii.gz"), plain.label())
+
+
+@pytest.mark.parametrize("colours", ["", "1"], ids=["a pipe", "colours"])
+def test_names_of_labels_do_nothing_to_the_terminal(case: Path, colours: str) -> None:
+    """Nor in a log, nor as a warning; what is there is shown."""
+    names = case / f"hostile{colours}.tsv"
+    names.write_text(
+        "index\tname\n1\tx\x1b]0;taken\x07\x1b[8mgone\n2\ty\x9b2Jz\n3\t\u202egnp.exe\n4\tplain\n",
+        encoding="utf-8",
+    )
+    words = [*ALL, "--label-names", names.name, "--log-file", f"log{colours}"]
+    with mock.patch.dict(os.environ, FORCE_COLOR=colours):
+        done = run_here(case, *words)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b[8m" not in done.stdout + done.stderr
+    told, warned = (
+        re.sub(r"\x1b\[[\d;]*m", "", text) for text in (done.stdout, done.stderr)
+    )  # colours of our own
+    for text in (told, warned, (case / f"log{colours}").read_text(encoding="utf-8")):
+        assert not set(text) & {*"\x1b\x07\x9b\u202e"}
+    assert r"x\x1b]0;taken\x07\x1b[8mgone" in told
 
 
 def test_json_is_the_sidecar(case: Path) -> None:

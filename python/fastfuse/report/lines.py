@@ -16,6 +16,7 @@ SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 NARROWEST = 48  # columns of standard output: a narrower table would lose digits and words
 COLOURING = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")  # variables that let rich colour a pipe
 EMOJI = re.compile(r":\S+:")
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 NARROW = frozenset("─–×²³")  # beyond ASCII, what tables are made of
 
 
@@ -35,7 +36,7 @@ class Plain:
     def line(self, text: str, style: str = "") -> None:
         """Write a line as it is; a style is for a terminal."""
         del style
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{inert(text)}\n")
         self._stream.flush()
 
 
@@ -49,7 +50,7 @@ class Coloured:
         """Write a line as it is, in a style."""
         from rich.text import Text
 
-        self._console.print(Text(text, style=style), soft_wrap=True, highlight=False)
+        self._console.print(Text(inert(text), style=style), soft_wrap=True, highlight=False)
 
 
 def lines_to(stream: Any, *, errors: bool) -> Lines:
@@ -100,6 +101,11 @@ def printable(text: object) -> str:
     from rich.markup import escape
 
     return escape(said)
+
+
+def inert(text: str) -> str:
+    """Escape what moves a terminal, or turns the order of letters, which names within files may hold; ends of lines stay."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def without_markup(line: str) -> str:
