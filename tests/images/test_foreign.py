@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel
+import numpy as np
 import pytest
 
 import fastfuse
@@ -95,3 +96,47 @@ def test_minc_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("name", ["tiny.mnc", "minc1_1_scale.mnc"])
 def test_sound_files_are_read(name: str) -> None:
     assert reading.read(DATA / name).data.shape == (10, 20, 20)
+
+
+@pytest.mark.parametrize("way", ["plain", "storage", "link", "group", "virtual"])
+def test_minc_takes_no_values_of_other_files(tmp_path: Path, way: str) -> None:
+    """They may be any that the user may read, of which neither the user nor a hash in the sidecar knows."""
+    h5py = pytest.importorskip("h5py", reason="needs h5py: pip install '.[stream]'")
+    text, shape = np.bytes_, (3, 4, 5)
+    told = {
+        "dimorder": text("zspace,yspace,xspace"),
+        "signtype": text("unsigned"),
+        "valid_range": np.array([0.0, 255]),
+    }
+    secret = np.ones(shape, np.uint8)
+    (tmp_path / "secret").write_bytes(secret.tobytes())
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = other["image/image"] = secret
+        other["x"].attrs.update(told)
+    with h5py.File(tmp_path / "a.mnc", "w") as file:
+        for name, length, turn in zip(("zspace", "yspace", "xspace"), shape, np.eye(3)[::-1], strict=True):
+            axis = file.create_dataset(f"minc-2.0/dimensions/{name}", data=0)
+            axis.attrs.update(
+                start=0.0, step=1.0, length=length, spacing=text("regular__"), direction_cosines=turn
+            )
+        folder = file.create_group("minc-2.0/image/0")
+        if way == "link":
+            folder["image"] = h5py.ExternalLink(tmp_path / "other.h5", "x")
+        elif way == "virtual":
+            layout = h5py.VirtualLayout(shape, "u1")
+            layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "x", shape)
+            folder.create_virtual_dataset("image", layout).attrs.update(told)
+        else:
+            where = [(str(tmp_path / "secret"), 0, secret.size)] if way == "storage" else None
+            folder.create_dataset("image", shape, "u1", external=where).attrs.update(told)
+        for name, value in (("image-min", 0.0), ("image-max", 255.0)):
+            folder.create_dataset(name, data=value).attrs["dimorder"] = text("")
+        if way == "group":
+            file["minc-2.0/image/1"] = h5py.ExternalLink(tmp_path / "other.h5", "image")
+    if way == "plain":
+        assert reading.read(tmp_path / "a.mnc").data.shape == shape
+        return
+    with pytest.raises(
+        fastfuse.ImageError, match=r"a\.mnc: it takes values from another file \(.*(secret|other\.h5)\)"
+    ):
+        reading.read(tmp_path / "a.mnc")

@@ -169,6 +169,8 @@ def read_other(path: Path) -> Image:
 def _loaded(path: Path) -> Iterator[Any]:
     """Open a file by nibabel, and close it: nibabel leaves MGH files open."""
     if not path.name.lower().endswith((".mgh", ".mgz", ".mgh.gz")):
+        if looks_like(path) == "HDF5":
+            _by_nibabel(path, lambda: _check_alone(path))
         yield _by_nibabel(path, lambda: nib.load(path, mmap=False))
         return
     with path.open("rb") as raw:
@@ -178,11 +180,35 @@ def _loaded(path: Path) -> Iterator[Any]:
         yield _by_nibabel(path, lambda: nib.MGHImage.from_stream(file))
 
 
+def _check_alone(path: Path) -> None:
+    """Refuse an HDF5 file (MINC) that takes values of other files, which may be any on the machine."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+
+        def other_of(name: bytes) -> str | None:
+            link = file.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                return str(link.filename)
+            held = file[name] if isinstance(link, h5py.HardLink) else None
+            if isinstance(held, h5py.Dataset) and held.external:
+                return str(held.external[0][0])
+            if isinstance(held, h5py.Dataset) and held.is_virtual:
+                return str(held.virtual_sources()[0].file_name)
+            return None
+
+        other = file.id.links.visit(other_of)  # the first that is not None
+    if other is not None:
+        raise ImageError(
+            f"{shown(path)}: it takes values from another file ({shown(other)}): write it anew with all of them in it"
+        )
+
+
 def _by_nibabel(path: Path, load: Callable[[], Any]) -> Any:
     """Load by nibabel, whose readers raise errors of many kinds."""
     try:
         return load()
-    except MemoryError:
+    except (ImageError, MemoryError):
         raise
     except ImportError as error:
         raise ImageError(_lacks(path, error)) from error
