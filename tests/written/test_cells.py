@@ -8,8 +8,13 @@ import io
 from itertools import product
 from pathlib import Path
 
+import pytest
+
 import fastfuse
+from fastfuse.cohort.export import export_of, read_pseudonyms
 from fastfuse.images.written.cells import as_cell, csv_bytes, of_cell
+
+from ..cohort.files import fused, mask_path, masks, save
 
 PACKAGE = Path(fastfuse.__file__).parent
 HOSTILE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", '"=1+1', "x;=1+1", 'x;"=1+1', "x\t@a", "'=1"]  # fmt: skip
@@ -46,3 +51,26 @@ def test_all_tables_are_written_there() -> None:
         if isinstance(one, ast.Attribute) and ast.unparse(one) in ("csv.writer", "csv.DictWriter")
     }
     assert writers == {"images/written/cells.py", "images/formats/label_names.py"}
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_raters_and_cases_of_a_cohort_are_no_formulas_and_keep_their_names(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2", reason="needs Jinja2: pip install '.[report]'")
+    raters = ("=Ann", "@Bob", "-Eve+1")
+    for number in range(5):
+        for rater, mask in zip(raters, masks(number), strict=True):
+            save(mask_path(tmp_path / "in", f"=case{number}", rater), mask)
+    out = tmp_path / "out"
+    fused(tmp_path / "in", out, report=tmp_path / "page.html")
+    export_of(out).write(tmp_path / "a.npz", out)
+    tables = [path.read_text(encoding="utf-8") for path in out.glob("*.csv")]
+    assert len(tables) >= 5
+    for table in tables:
+        for row in csv.reader(table.splitlines()):
+            assert not [cell for cell in row if cell[:1] in ("=", "@", "+") or cell.startswith("-Eve")]
+    assert set(read_pseudonyms(out / "pseudonyms.csv")) == {*raters}
+    assert set(export_of(out).pseudonyms.values()) == set(read_pseudonyms(out / "pseudonyms.csv").values())
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "=Ann" in page
+    assert "&#39;=" not in page
+    assert "&#39;@" not in page
