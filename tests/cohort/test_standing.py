@@ -278,3 +278,27 @@ def test_doubts_about_rates_are_told_where_they_are_applied(tmp_path: Path, prio
     told = json.loads((tmp_path / "new" / "cohort.json").read_text())["warnings"]
     assert [case for case, said in told.items() if line in said] == ["cohort"]
     assert [*made.facts["warnings"]["cohort"]].count(line) == 1
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+@pytest.mark.parametrize("name", ["raters.csv", "agreement.csv", "fit.csv", "raters_by_cases.png"])
+def test_tables_of_the_user_are_not_replaced(tmp_path: Path, name: str) -> None:
+    """Nobody passed --overwrite; nothing else is written there."""
+    root, out = make_cohort(tmp_path / "in"), tmp_path / "mine"
+    fused(root, tmp_path / "other")
+    export = tmp_path / "a.npz"
+    export_of(tmp_path / "other").write(export, tmp_path / "other")
+    table, saved, _ = merged([export], options_of_merge(method="staple"))
+    out.mkdir()
+    (out / name).write_text("precious")
+    works = (
+        lambda: fused(root, out),
+        lambda: applied(tmp_path / "other" / "estimate.json", root, out),
+        lambda: write_merged(out, table, saved, cases_read([export])),
+    )
+    for work in works:
+        with pytest.raises(
+            OutputError, match=f"mine: holds {re.escape(name)}, as fastfuse cohort .* and nothing else of it"
+        ):
+            work()
+        assert {path.name: path.read_text() for path in out.iterdir()} == {name: "precious"}

@@ -13,11 +13,14 @@ from .cases import CohortCase
 from .place import CASES, TABLES, Place
 from .run import Progress
 
+TABLES_OF_ALL = (
+    "raters.csv", "agreement.csv", "quality.csv", "deviations.csv", "fit.csv", "raters_by_cases.csv", "raters_by_cases.png",
+)  # fmt: skip
 Command = Literal["fuse", "apply", "merge"]
 
 
 def check_maker(out: Path, command: Command) -> None:
-    """Refuse a folder that another command made: its rates would no longer be those of its consensuses.
+    """Refuse a folder that another command made, whose rates would no longer be those of its consensuses, and one with tables of others.
 
     Raises
     ------
@@ -29,6 +32,12 @@ def check_maker(out: Path, command: Command) -> None:
         raise OutputError(
             f"{shown(out)}: holds what fastfuse cohort {maker} wrote, which fastfuse cohort {command} would mix with its own; "
             "give another folder (--out)"
+        )
+    held = [name for name in TABLES_OF_ALL if (out / name).exists() or (out / name).is_symlink()]
+    if maker is None and held:
+        raise OutputError(
+            f"{shown(out)}: holds {enumerated(held)}, as fastfuse cohort {command} writes them, and nothing else of it; give another folder "
+            "(--out)"
         )
 
 
