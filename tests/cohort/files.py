@@ -69,7 +69,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def fused(root: Path, out: Path, **options: Any) -> CohortFusion:
-    return fuse_cohort(root, out, glob=GLOB, **{"method": "staple", "replicates": 10, **options})
+    return fuse_cohort(root, out, **{"glob": GLOB, "method": "staple", "replicates": 10, **options})
 
 
 def consensus(out: Path, case: str) -> Any:

@@ -68,7 +68,7 @@ def test_a_failure_is_told_at_the_end_and_ends_with_3(tmp_path: Path) -> None:
 
 
 def test_a_failure_names_options_as_they_are_typed(tmp_path: Path) -> None:
-    """In the terminal and in JSON; and it says which of them a cohort lacks."""
+    """In the terminal and in JSON; a grid is one of the case's files there. What is advised works."""
     root = make_cohort(tmp_path / "in", 2)
     bob = mask_path(root, "case-01", "Bob")
     image = nib.load(bob)
@@ -76,15 +76,14 @@ def test_a_failure_names_options_as_they_are_typed(tmp_path: Path) -> None:
     moved[0, 3] += 0.4
     nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), moved), bob)
     done = fuse(tmp_path)
-    advice = "pass --resample nearest, with the grid of all: --grid FILE; a cohort takes no --resample or --grid, so mend the file, or leave it out"
+    advice = "if its place is right, pass --resample nearest, with the grid of all: --grid rater:NAME"
     progress, at_the_end = (line for line in done.stderr.splitlines() if "case-01: " in line)
     assert progress.endswith(advice)
     assert at_the_end.endswith(advice)
     assert json.loads((tmp_path / "out" / "cohort.json").read_text())["failed"]["case-01"].endswith(advice)
     found = fused(root, tmp_path / "python")
-    assert found.failed["case-01"].endswith(
-        "pass resample='nearest', with the grid of all: grid=FILE; a cohort takes no resample or grid, so mend the file, or leave it out"
-    )
+    assert found.failed["case-01"].endswith("resample='nearest', with the grid of all: grid='rater:NAME'")
+    assert fuse(tmp_path, "--resample", "nearest", "--grid", "rater:Ann").returncode == 0
 
 
 def test_the_last_line_adds_up(tmp_path: Path) -> None:

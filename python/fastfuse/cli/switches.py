@@ -153,6 +153,8 @@ def present_of(typed: list[Path] | None) -> list[Path | None] | None:
     return [None if str(path) == "-" else path for path in typed] if typed else None
 
 
-def placing_of(grid: Path | None, resample: ResampleName, use: FormName | None) -> dict[str, Any]:
+def placing_of(
+    grid: Path | str | None, resample: ResampleName | None, use: FormName | None
+) -> dict[str, Any]:
     """Return what was typed about the grid, as Python's functions take it."""
-    return {"grid": grid, "resample": resample.value, "use": None if use is None else use.value}
+    return {"grid": grid, "resample": resample and resample.value, "use": use and use.value}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .cases import find_cohort
 from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended
 from .place import Place
+from .placing import check_rater_of_grid, checked_grid
 from .run import Progress, count_cases, tell_sidecars, write_cases
 from .standing import check_maker, said_of_gone
 from .told.belief import on_belief_in
@@ -39,6 +40,8 @@ class AskedToApply:
         As of :func:`fastfuse.fuse_cohort`.
     called : dict
         What the estimate calls each rater, by their names: of a merged one, their pseudonyms.
+    placed : dict
+        Of ``grid``, ``resample`` and ``use`` those that are to be others than the estimate's.
     """
 
     estimate: Path
@@ -48,6 +51,7 @@ class AskedToApply:
     table: Path | None = None
     split: str = "Training"
     called: Mapping[str, str] | None = None
+    placed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFusion, list[str]]:
@@ -60,8 +64,10 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
     if asked.called:
         saved = _renamed(saved, asked.called, asked.estimate)
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
-    settings = settings_for(replace(saved.settings, pool="none"), crew)
+    settings = settings_for(replace(saved.settings, pool="none", **asked.placed), crew)
+    checked_grid(settings.grid)
     cases = find_cohort(asked.cohort, glob=asked.glob, table=asked.table, split=asked.split)
+    check_rater_of_grid(settings.grid, cases)
     place = Place(asked.out)
     so_far = Progress(say, len(cases), place)
     with place.alone(None):

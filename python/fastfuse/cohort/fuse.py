@@ -34,6 +34,7 @@ from ..fusion.result import DiceRule, Ties
 from ..fusion.votes import ENTRIES
 from ..images.outputs import write_all
 from ..images.paths import PathLike, as_path, needed_path
+from ..images.placing import Form, Resample
 from ..images.sidecar import sidecar_bytes
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale, check_count, check_flag
@@ -41,6 +42,7 @@ from .asked import Asked, checked_shard, settings_for
 from .cases import CohortCase
 from .estimate_file import Saved, read_estimate
 from .place import Place, Record
+from .placing import check_rater_of_grid
 from .preset import kept_preset, settled
 from .review.decided import CohortDecisions
 from .run import (
@@ -145,6 +147,9 @@ def fuse_cohort(
     apply: bool = False,
     refresh: bool = False,
     keep_index: bool = False,
+    grid: str | None = None,
+    resample: Resample = "none",
+    use: Form | None = None,
     progress: Say | None = None,
     preset: PresetName | None = None,
 ) -> CohortFusion:
@@ -208,6 +213,11 @@ def fuse_cohort(
     keep_index : bool, default False
         Keep beside each table which pattern of votes each voxel has, in the folder index: then a case to which a rater came is
         counted by a read of the new file alone. Of masks and soft votes that repeat, with roi="all".
+    grid : {"image", "mask"} or str, optional
+        Which of a case's files has the grid that all its files get, and the outputs: its image, its mask, or a rater's file, as
+        "rater:NAME". Voxels beyond it are cut off, which is said. Without it as of :func:`fuse_files`.
+    resample, use : optional
+        As of :func:`fuse_files`.
     progress : callable, optional
         Called with a few words after each case.
     {options}
@@ -245,7 +255,7 @@ def fuse_cohort(
         method=method, pool=pool, priors=priors, mask=mask, options=options, labels=labels,
         label_names=None if names is None else str(names), candidates=candidates, confusion=confusion, knows=by_rater(knows),
         select_segment=select_segment, channel_axis=channel_axis, soften=soften, dilation=_plain(dilation),
-        save_label=save_label, cut=cut, ties=ties, preset=kept_preset(check_preset(preset, labels), [*BY_NAME]),
+        save_label=save_label, cut=cut, ties=ties, grid=grid, resample=resample, use=use, preset=kept_preset(check_preset(preset, labels), [*BY_NAME]),
     )  # fmt: skip
     asked = Asked(
         cohort=needed_path(cohort, "cohort"), out=needed_path(out, "out"), settings=settings.checked(), glob=glob,
@@ -268,6 +278,7 @@ def fused_cohort(asked: Asked, crew: Crew, say: Say) -> tuple[CohortFusion, list
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
     place, cases = Place(asked.out), asked.cases()
     check_knows(asked.settings.knows, cases)
+    check_rater_of_grid(asked.settings.grid, cases)
     decisions = CohortDecisions.of(asked.decisions and crew.path(asked.decisions), cases)
     decided = decisions.path if decisions.lines else None
     settings = settled(settings_for(asked.settings, crew), cases, decided, of_shard=asked.shard is not None)

@@ -54,7 +54,7 @@ def grown(case: CohortCase, settings: Settings, index: Path, before: Record) -> 
         image=None,
     )  # fmt: skip
     prints = {what: before.files.get(what) or print_of(path) for what, path in files.items()}
-    ready = ready_votes(*settings.mask_job(alone, index), lambda _: None)
+    ready = ready_votes(*settings.mask_job(alone, index, settings.placing_of(case)), lambda _: None)
     if not held.is_of(ready.inputs.grid):
         return None
     inside = None if held.rows.all() else np.asarray(held.rows > 0)

@@ -51,7 +51,8 @@ def settled(
         looked = replace(case, image=None) if without else case
         try:
             own = None if of_shard else decisions
-            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"), own)
+            placing = settings.placing_of(case)
+            _, way, _ = settings.preset_job(preset, looked, Path("consensus.nii.gz"), own, placing)
         except FastfuseError as error:
             refused.append(f"{case.name}: {error}")
             continue

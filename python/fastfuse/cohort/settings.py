@@ -24,14 +24,16 @@ from ..fusion.options import DECLARED, Options
 from ..fusion.registry import Given, Method, as_given, method_called, names_of_own_defaults
 from ..fusion.result import check_label_cut, check_ties
 from ..images.formats.segments import with_segments
-from ..images.placing import AS_IT_IS
+from ..images.placing import Placing
 from ..images.wanted import check_channel_axis
 from ..inputs.checks import check_choice, check_flag
 from ..inputs.names import enumerated, quoted
 from .cases import CohortCase
 from .place import Print
+from .placing import checked_grid, placing_of
 
 VERSION = 1  # of what the hashes are of
+PLACED = ("grid", "resample", "use")  # in a hash only where they are given: tables of before have none
 NOT_OF_A_COHORT = ("mrf", "device", "spacing_mm", "intervals")  # beside rates that cases share
 
 
@@ -54,6 +56,10 @@ class Settings:
     labels, label_names, candidates, confusion, knows
         Of label maps.
     select_segment, channel_axis, soften, dilation, cut, ties
+        As of :func:`fastfuse.fuse_files`.
+    grid : {"image", "mask"} or str, optional
+        Which of a case's files is its grid; of a rater, "rater:NAME".
+    resample, use
         As of :func:`fastfuse.fuse_files`.
     preset : mapping or None
         Its name, and what was given beside it; once it has chosen, what it set.
@@ -78,6 +84,9 @@ class Settings:
     save_label: bool = False
     cut: Any = 0.5
     ties: str = "foreground"
+    grid: str | None = None
+    resample: str = "none"
+    use: str | None = None
     preset: Any = (
         None  # a mapping: of one that is to choose yet, "given"; of one that has, what a sidecar says of it
     )
@@ -89,6 +98,8 @@ class Settings:
         check_choice(self.mask, "mask", ("auto", "none"))
         check_flag(self.save_label, "save_label")
         check_flag(self.soften, "soften")
+        checked_grid(self.grid)
+        Placing.checked(None, self.resample, self.use)
         prior: Any = self.options.prior
         if not isinstance(prior, (str, float, int, tuple, list, dict)) or (
             isinstance(prior, str) and prior not in ("mean", "estimate")
@@ -193,25 +204,37 @@ class Settings:
 
     def files_of(self, case: CohortCase) -> dict[str, Path]:
         """Return all files that are read for a case, by what they are."""
-        beside = {"mask": self.mask_of(case), "image": case.image if self.reads_image else None}
+        beside = {
+            "mask": case.mask if self.grid == "mask" else self.mask_of(case),
+            "image": case.image if self.reads_image or self.grid == "image" else None,
+        }
         raters = {f"rater {name}": path for name, path in zip(case.raters, case.paths, strict=True)}
         return raters | {what: path for what, path in beside.items() if path is not None}
 
-    def mask_job(self, case: CohortCase, consensus: Path) -> tuple[Job, Way]:
-        """Return the files of a fusion of a case's masks, or soft votes, and how they are fused."""
-        job = self.job_of(case, consensus)
+    def placing_of(self, case: CohortCase) -> Placing:
+        """Return how a case's files come onto one grid."""
+        return placing_of(self.grid, self.resample, self.use, case)
+
+    def mask_job(self, case: CohortCase, consensus: Path, placing: Placing | None = None) -> tuple[Job, Way]:
+        """Return the files of a fusion of a case's masks, or soft votes, and how they are fused; ``placing``: of a part of its files."""
+        job = self.job_of(case, consensus, placing)
         way = way_of(job, self.method_row, self.fusion_options, self.soften, self.dilation)
         return job, replace(way, preset=self.preset)
 
     def preset_job(
-        self, preset: Preset, case: CohortCase, consensus: Path, decisions: Path | None = None
+        self,
+        preset: Preset,
+        case: CohortCase,
+        consensus: Path,
+        decisions: Path | None = None,
+        placing: Placing | None = None,
     ) -> tuple[Job, Way, Inputs]:
         """Return the files of a fusion of one case as :meth:`mask_job`, the way that a preset chooses for it, and what it read."""
         row = None if self.method is None else self.method_row
-        job = replace(self.job_of(case, consensus), decisions=decisions)
+        job = replace(self.job_of(case, consensus, placing), decisions=decisions)
         return way_by(preset, job, row, self.fusion_options, self.soften, self.dilation, lambda _: None)
 
-    def job_of(self, case: CohortCase, consensus: Path) -> Job:
+    def job_of(self, case: CohortCase, consensus: Path, placing: Placing | None = None) -> Job:
         """Return the files of a fusion of a case's masks, or soft votes."""
         if self.needs_image and case.image is None:
             what = "soften" if self.soften else "evidence" if self.options.evidence else self.method_row.name
@@ -231,12 +254,13 @@ class Settings:
             segments=with_segments(self.fusion_options.foreground, self.select_segment).segments,
             overwrite=True,
             called=list(case.raters),
+            placing=placing or self.placing_of(case),
         )
 
     def label_job(self, case: CohortCase, consensus: Path) -> LabelJob:
         """Return the fusion of a case's label maps."""
         return label_job(
-            list(case.paths), consensus, self.mask_of(case), None, list(case.raters), AS_IT_IS, overwrite=True,
+            list(case.paths), consensus, self.mask_of(case), None, list(case.raters), self.placing_of(case), overwrite=True,
             prior=self.options.prior, label_names=self.label_names, save_probability=None, save_confidence=None,
         )  # fmt: skip
 
@@ -275,7 +299,10 @@ class Settings:
         is_given = isinstance(self.options.roi, Given)
         of_method = [row.votes, None if is_given else dict(row.defaults).get("roi")]
         read = [self.mask, self.labels, self.select_segment, self.channel_axis, self.soften, self.dilation]
-        return text_of([VERSION, own, of_method, _plain(read)])
+        placed = {
+            name: getattr(self, name) for name in PLACED if getattr(self, name) != getattr(Settings, name)
+        }
+        return text_of([VERSION, own, of_method, _plain(read), *([placed] if placed else [])])
 
     @property
     def of_all(self) -> str:

@@ -5,7 +5,6 @@ A task names files: no array and no open file travels to a worker, and a table o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import OutputError, kept_warnings, reason_of_case, said
+from ..errors import OutputError, kept_warnings, reason_of_case
 from ..files.job import Job
 from ..files.labels.fuse import FuseMaps, label_files_by, ready_maps
 from ..files.recipe import keeping
 from ..files.votes import Made, made_of, ready_votes, write_made
 from ..fusion.backends.decisions import check_decisions
-from ..fusion.declared import either
 from ..fusion.estimate import Estimate, check_table, consensus_of
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.options import LabelOptions
@@ -45,12 +43,11 @@ from .estimate_file import Saved, estimate_for, read_estimate
 from .index import VoteIndex
 from .new_raters import grown, may_grow
 from .place import Output, Record, print_of
+from .placing import for_a_cohort
 from .settings import Settings, key_of
 from .told.belief import on_belief_in
 
 Answer = TypeVar("Answer")
-# In advice on files: options of fuse_files that no cohort has.
-OF_ONE_CASE = re.compile(r"\b(grid|resample|use)=")
 
 
 @dataclass(frozen=True)
@@ -128,16 +125,9 @@ def _attempt(task: Task, work: Callable[[Task], Answer]) -> Answer | Failed:
         with kept_warnings():  # what is doubtful comes back with the answer
             return work(task)
     except Exception as error:  # noqa: BLE001 - one case, whatever it is
-        return Failed(task.case.name, for_a_cohort(reason_of_case(error)), isinstance(error, OutputError))
-
-
-def for_a_cohort(reason: str) -> str:
-    """Add to advice for the files of one case which of the options in it a cohort lacks."""
-    named = dict.fromkeys(OF_ONE_CASE.findall(reason))
-    if not named:
-        return reason
-    lacking = said(either([f"{name} (--{name})" for name in named]))
-    return f"{reason}; a cohort takes no {lacking}, so mend the file, or leave it out"
+        return Failed(
+            task.case.name, for_a_cohort(reason_of_case(error), task.case), isinstance(error, OutputError)
+        )
 
 
 def _count(task: Task) -> Counted:

@@ -28,12 +28,15 @@ class Placing:
         Which of a NIfTI header's two affines counts; None for the sform, where there is one.
     offered : bool
         Whether the caller could name a grid, so that messages may advise it.
+    keeping : str
+        What is said of marks that resampling cuts off; empty where there is no other grid to name.
     """
 
     grid: Path | None = None
     resample: str = "none"
     use: str | None = None
     offered: bool = field(default=True, compare=False)
+    keeping: str = field(default=" (a grid that holds all keeps them: grid=FILE, --grid FILE)", compare=False)
 
     @classmethod
     def checked(cls, grid: PathLike | None = None, resample: str = "none", use: str | None = None) -> Placing:

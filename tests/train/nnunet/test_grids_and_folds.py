@@ -84,4 +84,4 @@ def test_marks_beyond_the_image(tmp_path: Path) -> None:
     said = refused(tmp_path, *OF_BIDS, "--folds", "3")
     assert said.startswith("error: sub-c_ses-1: fused/cases/sub-c_ses-1/consensus.nii.gz: ")
     assert "beyond the grid of sub-c_ses-1_acq-3d_FLAIR.nii.gz" in said
-    assert "a cohort takes no --grid" in said
+    assert "an export takes no --grid" in said

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ...report import terminal as report
-from ..switches import Bids
+from ..switches import GRIDS, Bids, ResampleName, Use, choice, placing_of
 from ..words.declared import Argument, Option
-from .common import CaseTable, Glob, Out, Scheduler, Split, SplitName, Workers, run
+from .common import CaseTable, Glob, GridOfCase, Out, Scheduler, Split, SplitName, Workers, run
 
 EXAMPLES = ("fastfuse cohort apply fused/estimate.json new-cases --out new-fused",)
 
@@ -26,6 +26,16 @@ def apply(
         Path | None,
         Option(help="pseudonyms.csv of this site, for an estimate from merged tables.", show_default=False),
     ] = None,
+    grid: GridOfCase = None,
+    resample: Annotated[
+        ResampleName | None,
+        choice(
+            "none, or nearest: take the nearest voxel of files that lie between the grid's; these three as of the estimate.",
+            show_default=False,
+            rich_help_panel=GRIDS,
+        ),
+    ] = None,
+    use: Use = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     bids: Bids = None,
@@ -38,7 +48,8 @@ def apply(
     from ...errors import warn
 
     called = None if pseudonyms is None else read_pseudonyms(pseudonyms)
-    asked = AskedToApply(estimate, cohort, out, glob, table, split.value, called)
+    placed = {name: word for name, word in placing_of(grid, resample, use).items() if word is not None}
+    asked = AskedToApply(estimate, cohort, out, glob, table, split.value, called, placed)
 
     def work(say: report.Say) -> Any:
         with executor_at(scheduler, cohort, workers) as executor:

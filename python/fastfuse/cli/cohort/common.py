@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from ...report import terminal as report
 from ..common import Interrupted, answer, leave_if_failed, progress, warnings_as_lines
 from ..flags import ON_OFFER, flag, with_typed_values, words
-from ..switches import choice
+from ..switches import GRIDS, choice
 from ..words.declared import Option
 
 SHARING = "Many machines"
@@ -56,6 +56,16 @@ Scheduler = Annotated[
         help="Let the workers of a dask scheduler take the cases; they share this machine's disk.",
         show_default=False,
         rich_help_panel=SHARING,
+    ),
+]
+GridOfCase = Annotated[
+    str | None,
+    Option(
+        "--grid",
+        metavar="image|mask|rater:NAME",
+        help="Whose grid all files of a case get: its image's, its mask's, or a rater's; else the one that holds all.",
+        show_default=False,
+        rich_help_panel=GRIDS,
     ),
 ]
 Refresh = Annotated[

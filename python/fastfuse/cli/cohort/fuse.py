@@ -10,12 +10,25 @@ from ...inputs.names import quoted
 from ...report import terminal
 from .. import rings
 from ..flags import flags_called, set_by, values_called, with_flags
-from ..switches import Bids, ChannelAxis, Preset, ReportOfCases, SelectSegment, Threads, choice
+from ..switches import (
+    Bids,
+    ChannelAxis,
+    Preset,
+    ReportOfCases,
+    Resampled,
+    ResampleName,
+    SelectSegment,
+    Threads,
+    Use,
+    choice,
+    placing_of,
+)
 from ..words.declared import Argument, Context, Option
 from .common import (
     SHARING,
     CaseTable,
     Glob,
+    GridOfCase,
     Out,
     Refresh,
     Scheduler,
@@ -80,7 +93,7 @@ EXAMPLES = (
     (
         *("cohort", "out", "preset", "method", "pool", "priors", "glob", "table", "split", "mask"),
         *OF_FUSION, "save_label", "cut", "report", "bids", "decisions", "workers", "scheduler", "refresh", "keep_index", ...,
-        *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", *rings.NAMES, "shard", "merge", "apply",
+        *BEYOND, *OF_LABELS, "label_names", "select_segment", "channel_axis", "threads", "soften", "grid", "resample", "use", *rings.NAMES, "shard", "merge", "apply",
     ),
     [method_flag(), *flags_called(CHOSEN), *rings.FLAGS],
 )  # fmt: skip
@@ -138,6 +151,9 @@ def fuse(
             rich_help_panel=rings.RINGS,
         ),
     ] = False,
+    grid: GridOfCase = None,
+    resample: Resampled = ResampleName.none,
+    use: Use = None,
     shard: Annotated[
         str | None,
         Option(
@@ -190,6 +206,7 @@ def fuse(
                 threads=threads,
                 soften=soften,
                 dilation=rings.dilation_of(options) or None,
+                **placing_of(grid, resample, use),
                 shard=shard_of(shard),
                 merge=merge,
                 apply=apply,

@@ -279,11 +279,7 @@ class Common:
         if kind not in COVERING:
             lost = marked_beyond(image.data, image.affine, self.like.data.shape, self.like.affine)
             cut = f", cropped by {not_zero(lost, verb='')}" if lost else ""
-            cut += (
-                " (a grid that holds all keeps them: grid=FILE, --grid FILE)"
-                if lost and self.placing.grid is None
-                else ""
-            )
+            cut += self.placing.keeping if lost and self.placing.grid is None else ""
         if kind not in COVERING and data.dtype.kind in "biu":
             before = np.count_nonzero(image.data) * image.grid.voxel_mm3
             after = np.count_nonzero(data) * self.like.grid.voxel_mm3

@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ...cohort.tasks import for_a_cohort
-from ...errors import FastfuseError, warn
+from ...errors import FastfuseError, said, warn
+from ...fusion.declared import either
 from ...images.grids.common import on_one_grid
 from ...images.outputs import write_all
 from ...images.paths import recorded, shown
@@ -45,6 +45,7 @@ from .labels import Labels, labels_for, said_of_labels
 
 RECORD = "export.json"
 FOLDS = 5
+OF_A_FUSION = re.compile(r"\b(grid|resample|use)=")  # in advice on files: options that no export has
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,16 @@ def _of_case(name: str) -> Iterator[None]:
     try:
         yield
     except FastfuseError as error:
-        raise type(error)(f"{name}: {for_a_cohort(str(error))}") from error
+        raise type(error)(f"{name}: {_for_an_export(str(error))}") from error
+
+
+def _for_an_export(reason: str) -> str:
+    """Add to advice for files which of the options in it an export lacks."""
+    named = dict.fromkeys(OF_A_FUSION.findall(reason))
+    if not named:
+        return reason
+    lacking = said(either([f"{one} (--{one})" for one in named]))
+    return f"{reason}; an export takes no {lacking}, so mend the file, or leave it out"
 
 
 def _about(dataset: FusedDataset) -> dict[str, Any]:
