@@ -354,7 +354,7 @@ def _bytes_of(table: Table, read: Mapping[str, int | None]) -> bytes:
 def write_merged(out: Path, table: Table, saved: Saved, read: Mapping[str, int | None]) -> list[Path]:
     """Write the sum, the estimate, and the table of raters; ``read``: of how many cases each one's votes are."""
     check_maker(out, "merge")
-    rows = rater_rows(saved.estimate, read)
+    rows = rater_rows(saved.estimate, read, {"": table})  # type: ignore[dict-item, arg-type, unused-ignore]
     files = {out / "merged.npz": _bytes_of(table, read), out / "estimate.json": saved.as_bytes()}
     files |= {out / "raters.csv": csvs(rows, {}, {}, {}, {})["raters.csv"]}
     write_all(files)

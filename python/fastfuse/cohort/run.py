@@ -16,7 +16,7 @@ from ..fusion.pooled.estimate import PooledEstimate
 from ..fusion.vote_table import VoteTable
 from ..images.outputs import write_all
 from ..images.paths import recorded, shown
-from ..images.sidecar import json_of, number_or_null, read_sidecar, sidecar_bytes
+from ..images.sidecar import json_of, read_sidecar, sidecar_bytes
 from ..inputs.names import counted, enumerated
 from .cases import CohortCase
 from .estimate_file import Saved, read_estimate, saved_of
@@ -276,7 +276,10 @@ def tell_cases(
         rows = [] if settings.of_labels else _rows_of_cases(names, settings, place)
     else:
         tables = load_tables(names, settings, place)
-        rows, deviations = rater_rows(saved.estimate, reads_in(tables)), deviations_of(saved.estimate, tables)
+        rows, deviations = (
+            rater_rows(saved.estimate, reads_in(tables), tables),
+            deviations_of(saved.estimate, tables),
+        )
     found = None if saved is None else saved.estimate
     stacked = stacked_in(tables, found)
     quality = quality_in(tables, deviations, settings, stacked)
@@ -339,24 +342,7 @@ def facts_of(
             "converged": made.converged,
             "priors": getattr(made, "priors", "shared"),
         },
-        "raters": [
-            {
-                "rater": row.rater,
-                **({"label": row.label} if row.label else {}),
-                "cases": row.cases,
-                "sensitivity": number_or_null(row.sensitivity),
-                "sensitivity_95": number_or_null(row.sensitivity_95),
-                **(
-                    {}
-                    if row.label
-                    else {
-                        "specificity": number_or_null(row.specificity),
-                        "specificity_95": number_or_null(row.specificity_95),
-                    }
-                ),
-            }
-            for row in rows
-        ],
+        "raters": [row.facts() for row in rows],
         "warnings": {name: remarks for name, remarks in sorted(so_far.remarks.items()) if remarks},
         "files": [recorded(path) for path in files],
     }

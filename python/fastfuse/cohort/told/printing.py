@@ -18,8 +18,9 @@ from ...report.terminal import output, print_below, printable, width
 from ...report.words.methods import rates_over_cases
 
 MOST_ROWS = 60
-TITLES = {"sensitivity": "sensitivity", "specificity": "specificity"}
-SHORT = {"sensitivity": "sens.", "specificity": "spec."}
+OF_LABELS = {"ppv": "PPV", "dice": "Dice"}
+TITLES = {"sensitivity": "sensitivity", "specificity": "specificity", **OF_LABELS}
+SHORT = {"sensitivity": "sens.", "specificity": "spec.", **OF_LABELS}
 ENDS = "95 %"  # title of intervals
 Facts = dict[str, Any]
 
@@ -114,6 +115,8 @@ def _rates(
     for what in told:
         of_rate = [titles[what], *([ENDS] if with_ends else [])]
         columns += [Column("\n".join(of_rate))] if below else map(Column, of_rate)
+    beside = [what for what in OF_LABELS if any(what in row for row in rows)]
+    columns += [Column(titles[what]) for what in beside]
     listed = []
     for row in rows[:MOST_ROWS]:
         cells = [shown(called[row["rater"]]), *([shown(row["label"])] if of_labels else [])]
@@ -124,7 +127,7 @@ def _rates(
             cells += (
                 [one] if below else one.split("\n") if "\n" in one else [one, *([""] if with_ends else [])]
             )
-        listed.append(Row(cells))
+        listed.append(Row([*cells, *(rate(row[what]) for what in beside)]))
     if len(rows) > MOST_ROWS:
         listed.append(Row([f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1)], spans=True))
     return Table("raters over all cases", columns, listed)

@@ -17,7 +17,7 @@ from ...fusion.intervals import Intervals
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.table import LabelTable
 from ...fusion.of_raters.agreement import of_tables
-from ...fusion.of_raters.of_labels import masks_of_labels, unknown_to, voxels_with_labels
+from ...fusion.of_raters.of_labels import masks_of_labels, ppv_and_dice, unknown_to, voxels_with_labels
 from ...fusion.of_raters.quality import Quality, quality_of
 from ...fusion.options import Options
 from ...fusion.pooled.deviation import Deviation, deviation, has_rates
@@ -26,6 +26,7 @@ from ...fusion.pooled.samples import draws
 from ...fusion.registry import method_called
 from ...fusion.vote_table import VoteTable
 from ...images.paths import recorded
+from ...images.sidecar import number_or_null
 from ...images.written.cells import csv_bytes
 from ...inputs.names import told
 from ..settings import Settings
@@ -45,6 +46,16 @@ class RaterRow:
     sensitivity_95: tuple[float, float]
     specificity: float
     specificity_95: tuple[float, float]
+    ppv: float = math.nan  #: of label maps
+    dice: float = math.nan
+
+    def facts(self) -> dict[str, Any]:
+        """Return the row as JSON has it."""
+        told: tuple[str, ...] = ("ppv", "dice") if self.label else ("specificity", "specificity_95")
+        told = ("sensitivity", "sensitivity_95", *told)
+        label = {"label": self.label} if self.label else {}
+        rates = {name: number_or_null(getattr(self, name)) for name in told}
+        return {"rater": self.rater, **label, "cases": self.cases, **rates}
 
 
 def reads_in(tables: Tables) -> dict[str, int | None]:
@@ -52,16 +63,23 @@ def reads_in(tables: Tables) -> dict[str, int | None]:
     return dict(Counter(name for table in tables.values() for name in table.names))
 
 
-def rater_rows(estimate: PooledEstimate | LabelEstimate, read: Mapping[str, int | None]) -> list[RaterRow]:
-    """Return a row for each rater, or for each rater and label; ``read``: how many cases each one read, None if not known."""
+def rater_rows(
+    estimate: PooledEstimate | LabelEstimate, read: Mapping[str, int | None], tables: Tables
+) -> list[RaterRow]:
+    """Return a row for each rater, or for each rater and label; ``read``: how many cases each one read, None if not known.
+
+    ``tables``: of the cases, or their sum.
+    """
     unknown = np.full((len(estimate.names), 2), np.nan)
     if isinstance(estimate, LabelEstimate):
         ends = None if estimate.intervals is None else estimate.intervals.sensitivity
         called = estimate.label_names or tuple(map(str, estimate.labels))
+        of_labels = {case: table for case, table in tables.items() if isinstance(table, LabelTable)}
+        ppv, dice = ppv_and_dice(estimate, of_labels)
         return [
             RaterRow(
                 name, called[k], read[name], float(estimate.sensitivity[i, k]), _pair(unknown[i] if ends is None else ends[i, k]),
-                np.nan, (np.nan, np.nan),
+                np.nan, (np.nan, np.nan), float(ppv[i, k]), float(dice[i, k]),
             )
             for i, name in enumerate(estimate.names)
             for k in range(len(called))
@@ -317,7 +335,7 @@ def _raters_csv(rows: Sequence[RaterRow]) -> bytes:
         "sensitivity_low",
         "sensitivity_high",
     ]
-    head += [] if of_labels else ["specificity", "specificity_low", "specificity_high"]
+    head += ["ppv", "dice"] if of_labels else ["specificity", "specificity_low", "specificity_high"]
     lines = []
     for row in rows:
         line = [
@@ -327,7 +345,8 @@ def _raters_csv(rows: Sequence[RaterRow]) -> bytes:
             row.sensitivity,
             *row.sensitivity_95,
         ]
-        lines.append(line + ([] if of_labels else [row.specificity, *row.specificity_95]))
+        line += [row.ppv, row.dice] if of_labels else [row.specificity, *row.specificity_95]
+        lines.append(line)
     return csv_of(head, lines)
 
 

@@ -28,7 +28,7 @@ from ..vote_table import VoteTable
 from ..votes import ENTRIES, Votes
 from .chosen import Labels
 from .decisions import Decided
-from .declared import LabelRoi
+from .declared import Dirichlet, LabelRoi
 from .fuse import (
     binary_options,
     check_size,
@@ -109,10 +109,11 @@ class LabelEstimate:
         return np.diagonal(self.confusion, axis1=1, axis2=2)
 
     @property
-    def _belief(self) -> tuple[float, float] | None:
-        """The belief in raters that the rates were estimated with, whatever is fused by them."""
-        labels, asked = Labels(self.labels, self.label_names), self._options.performance_prior
-        return dirichlet_for(asked, labels, self.volume, float(self.n_voxels))
+    def _belief(self) -> Dirichlet:
+        """The belief in raters that the rates were estimated with, whatever is fused by them; a majority has none."""
+        asked: Dirichlet = self._options.performance_prior
+        labels, voxels = Labels(self.labels, self.label_names), float(self.n_voxels)
+        return asked if self.method == "majority" else dirichlet_for(asked, labels, self.volume, voxels)
 
     @documented(ENTRIES)
     def apply(

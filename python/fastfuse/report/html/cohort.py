@@ -110,15 +110,18 @@ def _raters(facts: Facts) -> list[dict[str, Any]]:
     of_labels = any("label" in one for one in raters)
     told = ["sensitivity"] if of_labels else ["sensitivity", "specificity"]
     columns = [("#", tables.NUMBER), ("rater", tables.WRAP), *([("label", tables.TEXT)] if of_labels else [])]
-    columns += [("cases", tables.NUMBER), *((what, tables.NUMBER) for what in told)]
+    beside = {"ppv": "PPV", "dice": "Dice"} if of_labels else {}
+    columns += [("cases", tables.NUMBER), *((what, tables.NUMBER) for what in (*told, *beside.values()))]
     called = list(dict.fromkeys(one["rater"] for one in raters))
     numbers = dict(zip(called, numbers_of(called), strict=True))
     rows: list[list[tables.Cell]] = []
     for one in raters:
         label: list[tables.Cell] = [one["label"]] if of_labels else []
         rates = [tables.with_interval(one[what], one.get(f"{what}_95")) for what in told]
+        rates += [rate(one[what]) for what in beside]
         rows.append([numbers[one["rater"]], one["rater"], *label, str(one["cases"]), *rates])
     caption = " ".join(["Over all cases; of each rater those that they read.", *rates_over_cases(facts)])
+    caption += " PPV and Dice: against the consensus by these rates." if of_labels else ""
     shown = tables.table(caption, columns, rows, head=1)
     text = "Numbers are those of the table. Ellipses reach as far as the 95 % intervals over cases. Upper right is best."
     named = [{**one, "name": one["rater"]} for one in raters]
