@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..inputs.arrays import Array
 from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
-from .intervals import Intervals, Rates, from_information, spread
+from .intervals import LEAST_SEEN, Intervals, Rates, from_information, spread
 from .option_checks import FEWEST_OF_CLASSES
 from .options import Options
 from .registry import Method
@@ -53,6 +53,7 @@ def bootstrap(
     if table is None:
         return undefined, False
     known = np.isfinite(found.sensitivity) & np.isfinite(found.specificity)
+    by_shares = found.estimate.latent is None  # which are 0/0 where there is nothing to share
     if not table.counts.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
         return undefined, True
     samples = over_cases(table.patterns) if over_cases else _samples(found, table.counts, options)
@@ -62,13 +63,34 @@ def bootstrap(
     first = found.estimate
     if first.latent is None:
         first = rates_of(start[0], start[1], found.prior, found.estimate.method)
-    voting = ~np.isnan(table.patterns)
+    held = voting_where(table.patterns, by_shares=by_shares)
     rates = []
     for counts in samples:
-        votes = np.asarray(voting[counts > 0].any(axis=0))
-        enough = np.count_nonzero(votes) >= fewest_raters(options)
+        votes = np.asarray(held[:, counts > 0].any(axis=1))
+        enough = np.count_nonzero(votes.any(axis=0)) >= fewest_raters(options)
         rates.append(of_voters(fit(table, counts, first, asked) if enough else None, votes))
-    return percentiles(kind, rates, known), True
+    return percentiles(kind, rates, known & (told_by_votes(found) if by_shares else True)), True
+
+
+def told_by_votes(found: Found) -> NDArray[np.bool_]:
+    """Tell whose sensitivity, and specificity, is no 0/0, shape (2, m): the consensus has some there, and somebody votes so."""
+    told = np.stack([found.seen_by, found.read - found.seen_by]) >= LEAST_SEEN
+    if found.table is None:
+        return told
+    return told & voting_where(found.table.patterns)[:, found.table.counts > 0].any(axis=1)
+
+
+def voting_where(patterns: Rates, *, by_shares: bool = True) -> NDArray[np.bool_]:
+    """Tell in which patterns a rater votes where anybody marks, and where anybody does not, shape (2, R, m).
+
+    A sample without the former leaves the sensitivity where EM began, one without the latter the specificity. Not ``by_shares``:
+    in which patterns they vote, twice.
+    """
+    voting = ~np.isnan(patterns)
+    if not by_shares:
+        return np.stack([voting, voting])
+    anybody = np.stack([(patterns > 0).any(axis=1), (patterns < 1).any(axis=1)])
+    return np.asarray(voting & anybody[:, :, None])
 
 
 def fewest_raters(options: Options) -> int:
@@ -79,14 +101,14 @@ def fewest_raters(options: Options) -> int:
 def of_voters(rates: Any, votes: NDArray[np.bool_]) -> Rates:
     """Return a sample's rates, shape (2, m): nan for raters who have no vote in it, and for all where it gives no rates.
 
-    EM leaves the rates of who has no vote where they began, which says nothing of the rater.
+    EM leaves the rates of who has no vote where they began, which says nothing of the rater. ``votes``: for both rates, or each.
     """
-    return np.full((2, len(votes)), np.nan) if rates is None else np.where(votes, rates, np.nan)
+    return np.full((2, votes.shape[-1]), np.nan) if rates is None else np.where(votes, rates, np.nan)
 
 
 def percentiles(kind: str, samples: Sequence[Rates], known: NDArray[np.bool_]) -> Intervals:
-    """Return the spread of the samples' rates, each of shape (2, m) and nan where undetermined."""
-    errors, ends = spread(np.array(samples), np.stack([known, known]))
+    """Return the spread of the samples' rates, each of shape (2, m) and nan where undetermined; ``known``: for both, or each."""
+    errors, ends = spread(np.array(samples), np.broadcast_to(known, (2, known.shape[-1])))
     return Intervals(kind, errors[0], errors[1], ends[0], ends[1])
 
 

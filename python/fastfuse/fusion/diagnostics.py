@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..inputs.checks import check_performance_prior
 from ..inputs.names import MOST_TOLD, told
 from ..inputs.raters import remarks_on_same_votes
 from .backends.found import Found
+from .bootstrap import told_by_votes
 from .case import Case
 from .doubts.consensus import remarks_on_consensus
 from .doubts.copies import remarks_on_copies, remarks_on_few_who_differ, same_in_table
@@ -21,6 +22,7 @@ from .doubts.engulfing import remarks_on_engulfing
 from .doubts.evidence import Evidence
 from .doubts.faint import remarks_on_faint
 from .doubts.remedies import IF_EMPTY, for_a_fit, for_slow_em
+from .intervals import LEAST_SEEN
 from .option_checks import of_rates
 from .options import Options
 from .registry import Method
@@ -28,6 +30,8 @@ from .result import DiceRule, Fusion, Ties, cut_of, divided
 
 CHANCE = 1e-3  # sensitivity + specificity this near to 1 tell next to nothing of the truth
 ROUNDING = 1e-6
+NOTHING_THERE = ", and the consensus holds nothing where they read, so that no vote tells the sensitivity"
+NOWHERE = " only where the consensus holds nothing: no vote tells the sensitivity"
 
 
 def remarks_on(
@@ -83,7 +87,10 @@ def remarks_on(
             f"every rater comes out as no better than chance, and the consensus as the prior{for_a_fit(evidence)}"
         )
     else:
-        remarks += _on_raters(fusion, method, options, names, options.roi, range(len(fusion.volume)))
+        raters = range(len(fusion.volume))
+        remarks += _on_raters(
+            fusion, method, options, names, options.roi, raters, _untold(fusion, found, method)
+        )
         remarks += remarks_on_consensus(evidence)
     return remarks + _on_convergence(evidence)
 
@@ -178,7 +185,9 @@ def _by_votes(fusion: Fusion) -> Fusion:
 
 def _on_raters(
     fusion: Fusion, method: Method, options: Options, names: Sequence[str] | None, roi: str | float, raters: Iterable[int],
+    untold: Collection[int] = (),
 ) -> list[str]:  # fmt: skip
+    """Say who marks nothing or everything, or does worse than chance; ``untold``: whose sensitivity is 0/0."""
     counted = _by_votes(fusion) if method.of_levels else fusion
     of_nothing, of_everything = _made_by_belief(method, options)
     groups: dict[tuple[str, str], list[str]] = {}
@@ -192,11 +201,13 @@ def _on_raters(
             groups.setdefault(("has no vote", "have no vote"), []).append(name)
         elif volume == 0:
             more = of_nothing if math.isfinite(sensitivity) else ""
-            said = f"nothing{more}: {IF_EMPTY}"
+            said = f"nothing{NOTHING_THERE if i in untold else ''}{more}: {IF_EMPTY}"
             groups.setdefault((f"marks {said}", f"mark {said}"), []).append(name)
         elif volume == read[i]:
             more = of_everything if math.isfinite(specificity) else ""
             groups.setdefault((f"marks everything{more}", f"mark everything{more}"), []).append(name)
+        elif i in untold:
+            groups.setdefault((f"reads{NOWHERE}", f"read{NOWHERE}"), []).append(name)
         elif sensitivity + specificity < 1 - ROUNDING:
             rates = f"sensitivity {sensitivity:.3f} + specificity {specificity:.3f} < 1"
             if counted is not fusion:
@@ -212,6 +223,18 @@ def _on_raters(
             "among disputed voxels alone, independent raters look opposed to each other: roi='all', or a margin, has no such bias"
         )
     return remarks + worse
+
+
+def _untold(fusion: Fusion, found: Found, method: Method) -> list[int]:
+    """Return the raters whose sensitivity nothing tells, since the consensus holds no voxel where they read, but elsewhere."""
+    if not of_rates(method) or found.estimate.latent is not None:
+        return []
+    if (fusion.volume > 0).all() and (np.asarray(found.seen_by) >= LEAST_SEEN).all():
+        return []  # of nearly every fusion; patterns are not looked at
+    told = told_by_votes(found)[0]
+    read = np.flatnonzero(fusion.n_read)  # found has entries of those alone who read the case
+    told = told if len(told) == len(read) else told[read]
+    return read[~told].tolist() if told.any() else []
 
 
 def _made_by_belief(method: Method, options: Options) -> tuple[str, str]:

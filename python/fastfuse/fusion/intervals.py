@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 LEVEL = 0.95
 LACKING = 1 - LEVEL  # share of a bootstrap's samples that may leave a rate undetermined
 Z = 1.959963984540054  # the normal distribution's quantile of (1 + LEVEL) / 2
+LEAST_SEEN = 0.5  # voxels that the consensus must hold where a rater reads, or their rate is 0/0
 BOUNDARY = 1e-6  # a rate this near to 0 or 1 is on its way there, and has no curvature
 
 Rates = NDArray[np.float64]

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...inputs.checks import check_performance_prior
+from ..intervals import LEAST_SEEN
 from ..masses.table import MassTable
 from ..options import Options
 from ..registry import Method
@@ -157,6 +159,15 @@ def posterior(rows: CaseRows, prior: Values, one: Values, zero: Values) -> tuple
         np.exp(background - whole),
         float(np.sum(rows.count * whole)),
     )
+
+
+def told_at(problem: Problem, found: Fit) -> NDArray[np.bool_]:
+    """Tell whose sensitivity, and specificity, is no 0/0, shape (2, m): the consensus has some there, and somebody votes so."""
+    rows = problem.rows
+    one, zero = (of_pattern.sum(axis=1) for of_pattern in log_likelihoods(rows, found.rates))
+    w, u, _ = posterior(rows, found.prior, one, zero)
+    seen = np.stack([rows.count * w, rows.count * u]) @ ~rows.missing[rows.row]
+    return np.asarray((seen >= LEAST_SEEN) & problem.given.voting_where().any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)

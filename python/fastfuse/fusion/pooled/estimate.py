@@ -15,6 +15,7 @@ from ...inputs.threads import remarks_on_threads
 from ..backends import core
 from ..backends.found import CoreEstimate
 from ..bootstrap import AWAY, of_voters, percentiles
+from ..diagnostics import NOWHERE
 from ..doubts.copies import same_in_table
 from ..estimate import Estimate, estimated
 from ..intervals import Intervals
@@ -23,7 +24,7 @@ from ..options import Options
 from ..registry import Method, method_called
 from ..table_checks import names_of_both
 from ..vote_table import VoteTable
-from .em import Fit, Problem, fit, fit_near, mean_priors, prior_given
+from .em import Fit, Problem, fit, fit_near, mean_priors, prior_given, told_at
 from .rates import EPSILON, Rates, rates_in_core
 from .rows import Values
 from .samples import OverCases, draws
@@ -229,7 +230,7 @@ def pool_rows(
     intervals = None
     if options.intervals != "none":
         by_case = problem if own else Problem.of_tables(aligned, method, options)
-        intervals = _intervals(by_case, found, options, read)
+        intervals = _intervals(by_case, found, options, read & told_at(problem, found))
     made, remarks = of_fit(found, problem, names, cases, read, method, own=own, intervals=intervals)
     return made, remarks_on_copies(aligned) + remarks
 
@@ -270,7 +271,8 @@ def of_fit(
         _options=problem.options,
         _by_masses=problem.given.moment is not None,
     )
-    return made, remarks_on_rates(made)
+    known = told_at(problem, found)[0]
+    return made, remarks_on_rates(made, read & ~known if known.any() else None)
 
 
 def start_rates(start: Estimate, names: Sequence[str]) -> CoreEstimate:
@@ -303,29 +305,36 @@ def who_reads(tables: Sequence[VoteTable]) -> NDArray[np.bool_]:
 
 
 def _intervals(problem: Problem, found: Fit, options: Options, known: NDArray[np.bool_]) -> Intervals:
-    """Return percentile intervals over samples of cases; nan of fewer than two cases, or raters, and of who is lacking in more than 5 % of them."""
+    """Return percentile intervals over samples of cases; nan of fewer than two cases, or raters, and of who is lacking in more than 5 % of them.
+
+    ``known``: for which rates of which raters, shape (2, m).
+    """
     cases = problem.given.cases
-    if cases < 2 or np.count_nonzero(known) < 2:
-        return Intervals.undefined("cases", len(known))
+    if cases < 2 or np.count_nonzero(known.any(axis=0)) < 2:
+        return Intervals.undefined("cases", known.shape[-1])
     one, zero = (np.clip(rate, AWAY, 1 - AWAY) for rate in (found.rates.sensitivity, found.rates.specificity))
     start = Rates(one, 1 - one, zero, 1 - zero), found.prior
-    rates, voting = [], problem.given.voting()
+    rates, voting = [], problem.given.voting_where()
     for weights in draws(cases, options.replicates, options.seed):
-        votes, ends = np.asarray(voting[weights > 0].any(axis=0)), None
-        if np.count_nonzero(votes) >= 2:
+        votes, ends = np.asarray(voting[:, weights > 0].any(axis=1)), None
+        if np.count_nonzero(votes.any(axis=0)) >= 2:
             drawn = fit(problem.weighted(weights), start).rates
             ends = drawn.sensitivity, drawn.specificity
         rates.append(of_voters(ends, votes))
     return percentiles("cases", rates, known)
 
 
-def remarks_on_rates(made: PooledEstimate) -> list[str]:
-    """Say what makes rates over cases doubtful."""
+def remarks_on_rates(made: PooledEstimate, untold: NDArray[np.bool_] | None = None) -> list[str]:
+    """Say what makes rates over cases doubtful; ``untold``: of whom nothing tells the sensitivity."""
     remarks = []
     silent = [name for name, rate in zip(made.names, made.sensitivity, strict=True) if np.isnan(rate)]
     if silent:
         remarks.append(told(silent, "has no vote in any case", "have no vote in any case"))
     worse = made.sensitivity + made.specificity < 1
+    if untold is not None and untold.any():
+        worse = worse & ~untold
+        names = [name for name, one in zip(made.names, untold, strict=True) if one]
+        remarks.append(told(names, f"reads{NOWHERE}", f"read{NOWHERE}"))
     if worse.any():
         names = [name for name, bad in zip(made.names, worse, strict=True) if bad]
         remarks.append(

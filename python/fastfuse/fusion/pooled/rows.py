@@ -113,6 +113,15 @@ class CaseRows:
         given = ~self.missing[self.row] & (self.count > 0)[:, None]
         return np.stack([self.by_case(one) > 0 for one in given.T.astype(np.float64)], axis=1)
 
+    def voting_where(self) -> NDArray[np.bool_]:
+        """Return who votes in each case where anybody marks, and where anybody does not, shape (2, cases, m)."""
+        anybody = np.stack([(self.votes > 0).any(axis=1), (self.votes < 1).any(axis=1, where=~self.missing)])
+        given = ~self.missing[self.row] & (self.count > 0)[:, None]
+        parts = given & anybody[:, self.row, None]
+        return np.stack(
+            [np.stack([self.by_case(one) > 0 for one in part.T.astype(np.float64)], axis=1) for part in parts]
+        )
+
     def weighted(self, weights: Values) -> CaseRows:
         """Return the rows of a sample of cases; ``weights``: how often each is drawn."""
         drawn = weights[self.case] > 0
