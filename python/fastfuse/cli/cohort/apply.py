@@ -30,7 +30,7 @@ def apply(
     resample: Annotated[
         ResampleName | None,
         choice(
-            "none, or nearest: take the nearest voxel of files that lie between the grid's; these three as of the estimate.",
+            "none, or nearest: take the nearest voxel of files that lie between the grid's. Left out, all three are as in the estimate.",
             show_default=False,
             rich_help_panel=GRIDS,
         ),
