@@ -14,7 +14,7 @@ import pytest
 
 from fastfuse import fuse_cohort, tabulate
 from fastfuse.cohort import run
-from fastfuse.cohort.index import VoteIndex
+from fastfuse.cohort.index.vote_index import VoteIndex
 from fastfuse.fusion.case import Case
 from fastfuse.fusion.options import Options
 from fastfuse.fusion.votes import Votes

@@ -40,8 +40,8 @@ from ..images.written.endings import NIFTI
 from ..inputs.threads import remarks_on_threads
 from .cases import CohortCase
 from .estimate_file import Saved, estimate_for, read_estimate
-from .index import VoteIndex
-from .new_raters import grown, may_grow
+from .index.new_raters import grown, may_grow
+from .index.vote_index import VoteIndex
 from .place import Output, Record, print_of
 from .placing import for_a_cohort
 from .settings import Settings, key_of

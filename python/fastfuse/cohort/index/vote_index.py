@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.case import Case
-from ..fusion.table_checks import aligned
-from ..fusion.table_file import INDEX, read_table, table_bytes
-from ..fusion.vote_table import VoteTable
-from ..inputs.grids import Grid
+from ...fusion.case import Case
+from ...fusion.table_checks import aligned
+from ...fusion.table_file import INDEX, read_table, table_bytes
+from ...fusion.vote_table import VoteTable
+from ...inputs.grids import Grid
 
 SAME_MM = 1e-6  # by which voxels of the same grid may lie apart
 Array = NDArray[Any]

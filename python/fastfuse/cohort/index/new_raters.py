@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files.votes import ready_votes
-from ..fusion.masses.table import MassTable
-from ..fusion.tabulate import table_and_case
-from ..fusion.vote_table import VoteTable
-from .cases import CohortCase
-from .index import VoteIndex, votes_of
-from .place import Record, print_of
-from .settings import Settings, key_of
+from ...files.votes import ready_votes
+from ...fusion.masses.table import MassTable
+from ...fusion.tabulate import table_and_case
+from ...fusion.vote_table import VoteTable
+from ..cases import CohortCase
+from ..place import Record, print_of
+from ..settings import Settings, key_of
+from .vote_index import VoteIndex, votes_of
 
 MOST_PATTERNS = 1 << 17  # as of a table
 
