@@ -148,6 +148,12 @@ def test_everything_public_is_documented() -> None:
             assert f"{section}\n---" in (inspect.getdoc(function) or ""), (function, section)
 
 
+def test_the_changelog_has_each_heading_once() -> None:
+    """Two branches that are merged line by line leave headings within lines, and parts that run into each other."""
+    of_first = (ROOT / "CHANGELOG.md").read_text("utf-8").split("\n## ")[1]
+    assert re.findall(r"###.*", of_first) == ["### Added", "### Changed", "### Fixed"]
+
+
 def test_versions_agree() -> None:
     assert f"\nversion: {fastfuse.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {fastfuse.__version__}" in (ROOT / "CHANGELOG.md").read_text()
