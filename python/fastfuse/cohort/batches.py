@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import CohortError
@@ -19,22 +19,30 @@ def check_batches(out: Path, summed: Mapping[str, str], fewest: int) -> None:
 
     Whoever holds all of them tells apart cases that are not in the same ones; nothing tells cases apart that are.
     """
-    before = [{*one.items()} for one in _exports(out)]
-    now = {*summed.items()}
-    parts: dict[tuple[bool, ...], set[tuple[str, str]]] = defaultdict(set)
-    for case in now.union(*before):
-        parts[tuple(case in one for one in [*before, now])].add(case)
+    exports = [*_exports(out), summed]
+    # By table and by name: where raters came to cases, all tables are others, and the raters of before tell cases apart.
     few = [
-        sorted({case for case, _ in cases})
-        for part, cases in parts.items()
-        if len(cases) < fewest and (_divides(part, parts) or not any(part[:-1]))
+        *_few([{*one.items()} for one in exports], fewest),
+        *_few([{(case, "") for case in one} for one in exports], fewest),
     ]
     if few:
         named = enumerated(min(few, key=lambda cases: (len(cases), cases)))
         raise CohortError(
             f"{shown(out / EXPORTED)}: whoever holds the tables exported before, and this one, learns {named}: export again with at "
-            f"least {fewest} new cases; if those tables never left the site, delete this file"
+            f"least {fewest} new cases; if a table never left the site, take its entry out of this file"
         )
+
+
+def _few(sums: Sequence[set[tuple[str, str]]], fewest: int) -> list[list[str]]:
+    """Return the names of cases that the last sum tells apart from others, fewer than five together."""
+    parts: dict[tuple[bool, ...], set[tuple[str, str]]] = defaultdict(set)
+    for case in set().union(*sums):
+        parts[tuple(case in one for one in sums)].add(case)
+    return [
+        sorted({case for case, _ in cases})
+        for part, cases in parts.items()
+        if len(cases) < fewest and (_divides(part, parts) or not any(part[:-1]))
+    ]
 
 
 def _divides(part: tuple[bool, ...], parts: Iterable[tuple[bool, ...]]) -> bool:

@@ -97,7 +97,7 @@ class Export:
                 if isinstance(self.table, LabelTable) and self.table.label_names
                 else []
             ),
-            f"{100 * self.lost:.2g} % of the voxels that somebody marks are in cells that were rounded to 0{', or left out' * bool(self.rare)}",
+            f"{_percent(self.lost)} % of the voxels that somebody marks are in cells that were rounded to 0{', or left out' * bool(self.rare)}",
             batches,
         ]
         of = "label" if isinstance(self.table, LabelTable) else "vote"
@@ -159,9 +159,14 @@ def export_of(out: Path, pseudonyms: Path | None = None) -> Export:
     )  # fmt: skip
 
 
+def _percent(share: float) -> str:
+    return "100" if share >= 0.995 else f"{100 * share:.2g}"
+
+
 def _rare(tables: Iterable[Any]) -> dict[float, int]:
     """Return the votes that fewer than five cases hold, and how many do: their cells would be of these alone."""
-    held = Counter(float(vote) for one in tables for vote in np.unique(one.patterns[one.counts > 0]))
+    given = (one.patterns[one.counts > 0] for one in tables)
+    held = Counter(float(vote) for votes in given for vote in np.unique(votes[~np.isnan(votes)]))
     return {vote: number for vote, number in sorted(held.items()) if number < FEWEST_CASES}
 
 

@@ -16,6 +16,7 @@ from ..images.sidecar import json_of, sidecar_bytes
 from ..images.written.hashes import hash_of
 
 LOCK = ".fastfuse-cohort.lock"
+TRIES = 100  # to lock a file that others remove
 SHARDS = ".fastfuse-cohort-*-of-*.lock"
 CASES, TABLES, INDICES = "cases", "tables", "index"
 CONSENSUS, MADE = "consensus.nii.gz", "made.json"
@@ -123,10 +124,15 @@ def _keeping() -> Iterator[None]:
 @contextmanager
 def _held(path: Path, out: Path) -> Iterator[None]:
     """Hold the lock of a file, which stays, unless nothing else is in the folder."""
-    descriptor = _locked(path, out)
-    while not is_still(path, descriptor):  # the holder before removed it: a lock of its own lets nobody in
-        os.close(descriptor)
-        descriptor = _locked(path, out)
+    for _ in range(TRIES):
+        descriptor, is_locked = _locked(path, out)
+        if not is_locked or is_still(path, descriptor):
+            break
+        os.close(descriptor)  # the holder before removed it: a lock of its own lets nobody in
+    else:
+        raise OutputError(
+            f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
+        )
     try:
         yield
     finally:
@@ -136,18 +142,19 @@ def _held(path: Path, out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(path: Path, out: Path) -> int:
-    """Return the descriptor of a file that is locked; refuse one that another run holds."""
+def _locked(path: Path, out: Path) -> tuple[int, bool]:
+    """Return the descriptor of a file, and whether it is locked, as not everywhere; refuse one that another run holds."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
-    if try_lock(descriptor) is False:
+    locked = try_lock(descriptor)
+    if locked is False:
         os.close(descriptor)
         raise OutputError(
             f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
         )
-    return descriptor
+    return descriptor, bool(locked)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,11 @@ def grid_of(grid: str | None, case: CohortCase) -> Path | None:
 
 def placing_of(grid: str | None, resample: str, use: str | None, case: CohortCase) -> Placing:
     """Return how a case's files come onto one grid."""
-    keeping = "" if case.image is None else " (a grid that holds all keeps them: grid='image', --grid image)"
+    keeping = (
+        ""
+        if case.image is None
+        else " (a grid that holds all keeps them, as grid='image' (--grid image) where the image reaches that far)"
+    )
     return Placing(grid_of(grid, case), resample, use, offered=False, keeping=keeping)
 
 

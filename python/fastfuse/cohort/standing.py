@@ -33,7 +33,8 @@ def check_maker(out: Path, command: Command) -> None:
             f"{shown(out)}: holds what fastfuse cohort {maker} wrote, which fastfuse cohort {command} would mix with its own; "
             "give another folder (--out)"
         )
-    held = [name for name in TABLES_OF_ALL if (out / name).exists() or (out / name).is_symlink()]
+    written = {"fuse": TABLES_OF_ALL, "merge": ("raters.csv",), "apply": ("fit.csv",)}[command]
+    held = [name for name in written if (out / name).exists() or (out / name).is_symlink()]
     if maker is None and held:
         raise OutputError(
             f"{shown(out)}: holds {enumerated(held)}, as fastfuse cohort {command} writes them, and nothing else of it; give another folder "

@@ -324,7 +324,7 @@ def test_marks_that_are_cut_off_are_told_with_the_remedy(tmp_path: Path) -> None
     table = listed(root, {"case-00": NAMES})
     fused(root, tmp_path / "a", glob=None, table=table, mask="none", resample="nearest")
     (said,) = [one for one in facts_of(tmp_path / "a")["warnings"] if "cropped by" in one]
-    assert "(a grid that holds all keeps them: grid='image')" in said
+    assert "(a grid that holds all keeps them, as grid='image' where the image reaches that far)" in said
     fused(root, tmp_path / "b", resample="nearest")
     (said,) = [one for one in facts_of(tmp_path / "b")["warnings"] if "cropped by" in one]
     assert "grid that holds all" not in said

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastfuse
-from fastfuse.report.words.methods import sentences_of_cohort
+from fastfuse.report.words.methods import sentences_of, sentences_of_cohort
 
 from ...cohort.files import GLOB, make_cohort
 from ..common import Page, fused
@@ -161,3 +161,23 @@ def test_a_cohort_says_where_it_fused(masked: tuple[bool, bool], roi: Any, expec
     }
     asked = {"method": "staple", "options": {}, "fastfuse": "1.2"}
     assert expected in sentences_of_cohort((), facts, asked, 3)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "told"),
+    [
+        ({"level": 1.0, "from": "votes", "image": "flair.nii"}, "The border is told by the votes."),
+        ({"level": 1.0, "from": "image", "image": "d/flair.nii"}, "by half maximum on flair.nii."),
+        ({"level": 1.0, "from": "image", "image": "in memory"}, "by half maximum on the image."),
+    ],
+)
+def test_the_border_is_told_by_what_told_it(anchor: dict[str, Any], told: str) -> None:
+    """An image that is given, and on which lesions are not bright, tells nothing."""
+    facts = {
+        "method": "border-staple", "fastfuse": "0", "options": {"weights": [1, 1, 2.5]}, "raters": [{}, {}, {}], "anchor": anchor,
+        "region": {"mask": "in memory", "voxels": 7},
+    }  # fmt: skip
+    sentences = sentences_of([], facts)
+    assert told in sentences
+    assert "with the weights 1, 1, 2.5, as implemented" in sentences
+    assert "Fused were 7 voxels: inside the mask." in sentences

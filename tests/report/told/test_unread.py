@@ -134,7 +134,7 @@ def test_pairs_of_labels_leave_out_who_did_not_look() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
-@pytest.mark.parametrize("kind", ["present", "nan", "absent"])
+@pytest.mark.parametrize("kind", ["present", "nan", "absent", "None"])
 def test_a_page_of_memory_knows_what_was_read(kind: str, folder: Path) -> None:
     masks = [np.asarray(nib.load(folder / f"r{rater}.nii.gz").dataobj) for rater in (1, 2, 3)]
     present: Any = np.asarray(nib.load(folder / "present.nii.gz").dataobj)
@@ -142,15 +142,27 @@ def test_a_page_of_memory_knows_what_was_read(kind: str, folder: Path) -> None:
     if kind == "present":
         given = {"present": [None, present, None]}
     else:
-        given = {"missing": "nan"}
-        hole = None if kind == "absent" else np.where(present == 0, np.nan, masks[1]).astype(np.float32)
+        given = {} if kind == "None" else {"missing": "nan"}
+        hole = None if kind != "nan" else np.where(present == 0, np.nan, masks[1]).astype(np.float32)
         masks = [masks[0], hole, masks[2]]  # type: ignore[list-item]
     fusion = fastfuse.staple(masks, **given)
     fusion.report(folder / "m.html", overwrite=True)
     page = Page.of((folder / "m.html").read_text())
     marks = [np.zeros(SHAPE, bool) if one is None else np.nan_to_num(one) != 0 for one in masks]
-    read = present != 0 if kind != "absent" else np.zeros(SHAPE, bool)
+    read = present != 0 if kind in ("present", "nan") else np.zeros(SHAPE, bool)
     dice = overlaps(marks, [np.ones(SHAPE, bool), read, np.ones(SHAPE, bool)])
     known = [value for i, row in enumerate(dice) for value in row[i + 1 :] if value is not None]
     assert f"mean Dice of two raters{sum(known) / len(known):.3f}" in page.text
     assert "All is over the voxels that a rater read." in page.text
+    assert "What a rater did not read is no vote of theirs." in page.text
+    assert "voxels read" in page.text
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_a_page_of_label_maps_in_memory_knows_it_too(folder: Path) -> None:
+    maps = [np.asarray(nib.load(folder / f"r{rater}.nii.gz").dataobj) for rater in (1, 2, 3)]
+    present: Any = np.asarray(nib.load(folder / "present.nii.gz").dataobj)
+    for place, given in (("some", {"present": [None, present, None]}), ("all", {})):
+        fastfuse.staple(maps, labels="all", **given).report(folder / f"{place}.html")  # type: ignore[arg-type]
+    assert "volume-looked" in (folder / "some.html").read_text()
+    assert "volume-looked" not in (folder / "all.html").read_text()

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from ..cases import CohortCase
 
-PIECES = re.compile(r"[^\W\d_]+|\d+")  # letters, or digits
+PIECES = re.compile(r"[^\d\s._-]+|\d+")  # digits, or whatever is no separator
 MOST_NAMED = 3  # groups
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -217,7 +218,8 @@ def _without_places(value: Any, called: Mapping[str, str], key: str = "") -> Any
         return value
     if value in called:
         return called[value]
-    for file in sorted(called, key=len, reverse=True):
-        if "/" in file or "\\" in file:
-            value = value.replace(file, called[file])
-    return value
+    files = sorted((file for file in called if "/" in file or "\\" in file), key=len, reverse=True)
+    if not files:
+        return value
+    whole = rf"(?<![\w./\\-])(?:{'|'.join(map(re.escape, files))})"  # and not the end of another file's path
+    return re.sub(whole, lambda met: called[met[0]], value)

@@ -16,13 +16,12 @@ from ...fusion.result import DiceRule, Fusion, Ties, check_label_cut, cut_of
 from ...images.image import Image
 from ...images.paths import recorded
 from ...inputs.libraries import Place
+from ...report.words.region import IN_MEMORY
 from ..facts import facts_of, held_by
 from ..job import Inputs, Job
 
 if TYPE_CHECKING:
     from ...fusion.labels.result import LabelFusion
-
-IN_MEMORY = "in memory"
 
 
 def facts_in_memory(

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from ...fusion.labels.result import LabelFusion
 from ...fusion.native.image import on_grid
-from ...fusion.native.maps import maps_for
+from ...fusion.native.maps import maps_and_looked_for
 from ...images.formats.label_names import tsv_bytes
 from ...images.image import Image
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import PathLike, needed_path, recorded
 from ...images.sidecar import sidecar_bytes, sidecar_path
 from ...images.written.endings import NIFTI, OF_LABELS, check_ending, is_segments
+from ...report.words.region import IN_MEMORY
 from ..labels.asked import saved_probabilities
 from ..labels.facts import facts_of_labels, labels_held
 from ..labels.job import as_float, group_name
@@ -26,7 +27,7 @@ from ..labels.pictures import values_of
 from ..report import check_report
 from ..segments import segments_of_map
 from .again import with_files_read
-from .facts import IN_MEMORY, plain, with_names
+from .facts import plain, with_names
 from .save import as_nifti_bytes, names_for, origin_of
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ def _pictures(fusion: LabelFusion, raters: Any, image: Any, like: Any) -> tuple[
     from ...report.seen import placed_volumes
 
     labels = fusion.label()
-    maps = maps_for(fusion, with_files_read(fusion._origin, raters), labels.shape)
+    maps, looked = maps_and_looked_for(fusion, with_files_read(fusion._origin, raters), labels.shape)
     values = values_of(fusion)
     kind = np.result_type(labels, np.min_scalar_type(max(values)))
     return placed_volumes(
-        fusion._origin, labels, [one.astype(kind) for one in maps], image, like, tuple(values)
+        fusion._origin, labels, [one.astype(kind) for one in maps], image, like, tuple(values), looked=looked
     )
 
 

@@ -26,11 +26,12 @@ from ...images.written.endings import OF_CONSENSUS, OF_LABELS, check_ending, is_
 from ...images.written.nifti import Holds, nifti_bytes
 from ...inputs.arrays import name_of
 from ...inputs.names import counted, listed_names
+from ...report.words.region import IN_MEMORY
 from ..job import counts_of_marks
 from ..report import check_report
 from ..segments import probability_as_dicom, segments_of_masks
 from .again import with_files_read
-from .facts import IN_MEMORY, facts_in_memory, without_device
+from .facts import facts_in_memory, without_device
 
 UNKNOWN = "the options of this fusion were not kept with it"
 
@@ -127,11 +128,14 @@ def report(
     given = with_files_read(origin, raters)
     marks = marks_for(fusion, given)
     partly = origin.partial or origin.options.get("missing", "error") != "error"
+    counts = np.asarray(fusion.n_read)
+    partly = partly or bool((counts < counts.max(initial=0)).any())  # as of a rater who is None
     looked = looked_for(fusion, given) if partly and keeps_regions(origin) else ()
     pictures, on = pictures_of_fusion(fusion, marks, image, like, looked)
     known = marks if keeps_regions(origin) else None
     facts = facts_in_memory(fusion, origin, on, cut, ties, {"consensus": page, "report": page}, known, called)
     facts["outputs"]["consensus"] = IN_MEMORY
+    facts |= {"present": IN_MEMORY} if looked and "present" not in facts else {}
     written = json.loads(sidecar_bytes(facts))
     with Outputs(overwrite=overwrite) as outputs:
         outputs.add(page, fusion_page(written, pictures, [], "the fusion"))

@@ -19,7 +19,16 @@ from .marks import Sums, check_sums, keeps_regions, reader_of, votes_held
 
 
 def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[NDArray[Any]]:
+    """Return each rater's label map; see :func:`maps_and_looked_for`."""
+    return maps_and_looked_for(fusion, raters, shape)[0]
+
+
+def maps_and_looked_for(
+    fusion: LabelFusion, raters: Any, shape: tuple[int, ...]
+) -> tuple[list[NDArray[Any]], list[NDArray[np.bool_]]]:
     """Return each rater's label map, of soft votes the most probable label; 0 where one did not read, or gives no label of the fusion.
+
+    And where each looked, inside the mask.
 
     ``raters``: the votes; None for those that the fusion was given.
 
@@ -39,10 +48,10 @@ def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[N
         raise _not_those(fusion, shape)
     mask = None if origin is None else next(iter(origin.mask.values() or []), None)
     present = None if origin is None else origin.present.values()
-    looked: list[Any] = [None] * len(given) if present is None else present
+    seen_by: list[Any] = [None] * len(given) if present is None else present
     inside = None if mask is None else as_companion(mask, "mask", shape) != 0
     found, counted = [], []
-    for place, (rater, seen) in enumerate(zip(given, looked, strict=True)):
+    for place, (rater, seen) in enumerate(zip(given, seen_by, strict=True)):
         name = name_of(place, fusion.raters)
         values = np.zeros(shape, np.uint8) if rater is None else _map_of(rater, fusion, name, shape)
         counts = np.ones(shape, bool) if inside is None else inside.copy()
@@ -50,7 +59,10 @@ def maps_for(fusion: LabelFusion, raters: Any, shape: tuple[int, ...]) -> list[N
         counted.append(counts)
         found.append(np.where(np.isin(values, fusion.labels) & counts, values, 0))
     _check_as_fused(fusion, given, found, counted)
-    return found
+    looked = [
+        np.zeros(shape, bool) if rater is None else one for rater, one in zip(given, counted, strict=True)
+    ]
+    return found, looked
 
 
 def _check_as_fused(

@@ -35,7 +35,7 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
     settings = facts["settings"]
     asked = {
         "method": settings.get("method") or ("staple" if settings.get("labels") else "soft-staple"),
-        "options": settings.get("options", {}),
+        "options": {**settings.get("options", {}), **(facts.get("options") or {})},
         "fastfuse": facts["fastfuse"],
     }
     asked |= {"labels": settings["labels"]} if settings.get("labels") else {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..citing import Cited
 from ..numbers import plural, significant, small
-from .region import has_soft_votes, region_of
+from .region import IN_MEMORY, has_soft_votes, region_of
 
 Facts = Mapping[str, Any]
 CALLED = {
@@ -62,7 +62,9 @@ def rates_over_cases(facts: Facts) -> Iterator[str]:
     """Yield what the raters' rates of a cohort are, and their intervals; ``facts``: cohort.json's content."""
     if not facts["raters"]:
         return
-    if facts.get("estimate"):
+    if "majority" in (facts.get("method"), facts.get("settings", {}).get("method")):
+        yield "Rates are against the majority of all cases."
+    elif facts.get("estimate"):
         yield "All cases share the rates of a rater."
     else:
         yield "Rates are means over the cases in which they are defined, each fused by itself."
@@ -84,6 +86,8 @@ def _fused(works: Sequence[Cited], facts: Facts, what: str = "") -> str:
     method = CALLED.get(facts["method"], facts["method"])
     kind = " for label maps" if "labels" in facts and facts["method"] != "majority" else ""
     by = cited(works, *OF_METHODS)
+    weights = facts["options"].get("weights")
+    kind += f", with the weights {', '.join(f'{one:g}' for one in weights)}" if weights else ""
     return f"{what} were fused by {method}{kind}{by}, as implemented in fastfuse {facts['fastfuse']}."
 
 
@@ -109,7 +113,9 @@ def _model(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
         yield "Votes weigh log-odds."
     anchor = facts.get("anchor")
     if anchor and anchor["level"] is not None:
-        told = f"half maximum on {Path(anchor['image']).name}" if anchor["image"] else "the votes"
+        image = anchor.get("image")
+        of_image = "the image" if image in (None, IN_MEMORY) else Path(image).name
+        told = f"half maximum on {of_image}" if anchor.get("from") == "image" else "the votes"
         yield f"The border is told by {told}."
     if options.get("evidence"):
         yield "Intensities of the image count beside the votes."
@@ -142,8 +148,8 @@ def _grown(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
     what = "The raters' masks were first grown" if "raters" in growth else "The consensus was grown"
     where = f" on {Path(image).name}" if image else ""
     # Of dilated STAPLE the method's own reference has it.
-    by = cited(works, "soften")
-    yield f"{what}{where} by conditional dilation{by} to {own['size']:g} times their size; a voxel of a ring votes {own['label']:g}."
+    by, whose = cited(works, "soften"), "their" if "raters" in growth else "its"
+    yield f"{what}{where} by conditional dilation{by} to {own['size']:g} times {whose} size; a voxel of a ring votes {own['label']:g}."
 
 
 def _prior(facts: Facts) -> Iterator[str]:

@@ -10,6 +10,7 @@ from ...inputs.names import counted
 
 EQUAL_ML = 1e-6  # volumes that differ by less are one
 LEAST_VOTE = 0.1  # above it a vote counts for a margin: MARKED of inputs.arrays, which loads NumPy
+IN_MEMORY = "in memory"  # of a fusion that is not of files, in the place of a path
 
 
 def has_soft_votes(raters: Iterable[Mapping[str, Any]]) -> bool:
@@ -53,7 +54,7 @@ def region_of(mask: str | None, roi: Any, grid: Mapping[str, Any], *, soft: bool
 
     ``roi``: "all", "disputed", or a margin in mm. ``soft``: votes are not masks alone, and so small ones count for the margin.
     """
-    parts = [] if mask is None else [f"inside {Path(mask).name}"]
+    parts = [] if mask is None else [f"inside {'the mask' if mask == IN_MEMORY else Path(mask).name}"]
     if roi == "disputed":
         parts.append("in dispute")
     elif roi != "all":
