@@ -174,7 +174,7 @@ def test_a_cohort_writes_and_says_it(tmp_path: Path) -> None:
 
 
 def label_maps(cases: int = 5) -> dict[str, np.ndarray]:
-    """Return maps of 0, 2 and 5 by case: rater 3 copies rater 2 but for a few voxels, rater 4 has another's file, or nothing, in two."""
+    """Return label maps by case. Rater 3 copies rater 2, save a few voxels. In two cases rater 4's file is of another case, or empty."""
     rng = np.random.default_rng(3)
     found = cohort(cases, copied=True, swapped=1)
     for votes in found.values():

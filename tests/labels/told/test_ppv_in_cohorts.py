@@ -96,7 +96,7 @@ def test_are_what_the_cases_say(tmp_path: Path) -> None:
 
 
 def test_who_marks_too_much_is_found_by_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By sensitivity Bob is the best; on the page stands what he pays for it."""
+    """Bob has the highest sensitivity and the lowest PPV, which page and terminal tell."""
     rng, root = np.random.default_rng(3), tmp_path / "in"
     for case in range(3):
         truth = np.zeros((16, 14, 10), np.uint8)
