@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..report.browsing import CHROMIUM
+from ..report.browsing import CHROMIUM, launched
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 OF_THE_API = {"fastfuse.staple.html", "fastfuse.Fusion.html", "fastfuse.plots.save.html"}
@@ -83,11 +83,7 @@ def site(built: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+    yield from launched()
 
 
 def test_pages_are_quiet_and_fit_a_phone(built: Path, site: str, browser: Any) -> None:

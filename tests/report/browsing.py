@@ -19,6 +19,15 @@ MARKS = [
 ]
 
 
+def launched() -> Iterator[Any]:
+    """Yield a headless Chromium, for a fixture."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
 @dataclass
 class Shown:
     """A page that is open, with what it said and asked for."""

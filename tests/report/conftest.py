@@ -7,17 +7,13 @@ from typing import Any
 
 import pytest
 
-from .browsing import CHROMIUM, Tabs
+from .browsing import Tabs, launched
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with playwright.sync_playwright() as running:
-        found = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+    yield from launched()
 
 
 @pytest.fixture(scope="package")

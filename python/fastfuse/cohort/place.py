@@ -124,12 +124,8 @@ def _keeping() -> Iterator[None]:
 @contextmanager
 def _held(path: Path, out: Path) -> Iterator[None]:
     """Hold the lock of a file, which stays, unless nothing else is in the folder."""
-    for _ in range(TRIES):
-        descriptor, is_locked = _locked(path, out)
-        if not is_locked or is_still(path, descriptor):
-            break
-        os.close(descriptor)  # the holder before removed it: a lock of its own lets nobody in
-    else:
+    descriptor = _locked(path, out)
+    if descriptor is None:
         raise OutputError(
             f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
         )
@@ -142,19 +138,20 @@ def _held(path: Path, out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _locked(path: Path, out: Path) -> tuple[int, bool]:
-    """Return the descriptor of a file, and whether it is locked, as not everywhere; refuse one that another run holds."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
-    locked = try_lock(descriptor)
-    if locked is False:
+def _locked(path: Path, out: Path) -> int | None:
+    """Return the descriptor of a file that is locked, or knows no locks; None if another run holds it."""
+    for _ in range(TRIES):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
+        locked = try_lock(descriptor)
+        if locked is None or (locked and is_still(path, descriptor)):
+            return descriptor
         os.close(descriptor)
-        raise OutputError(
-            f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
-        )
-    return descriptor, bool(locked)
+        if locked is False:
+            break  # else the holder before removed the file, and this lock lets nobody in: once more
+    return None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fusion.native.marks import marked_by
+from ..fusion.native.marks import looked_by, marked_by
 from ..fusion.result import DiceRule, Fusion, Ties, check_label_cut, check_ties
 from ..images.outputs import Outputs, check_outputs
 from ..images.paths import as_path, as_paths, listed_paths, needed_path, short_names, shown
@@ -330,11 +330,13 @@ def looked_at(inputs: Inputs) -> list[NDArray[Any]]:
     """Return where each rater looked: of files, where a vote is a number; nothing where all looked everywhere."""
     from ..report.html.scan import where_looked
 
-    looked = []
-    for vote, seen in zip(inputs.votes, inputs.present or [None] * len(inputs.votes), strict=True):
-        there = ~np.isnan(vote) if vote.dtype.kind == "f" else np.ones(vote.shape, bool)
-        looked.append(there if seen is None else there & (seen != 0))
-    return where_looked(looked)
+    present = inputs.present or [None] * len(inputs.votes)
+    return where_looked(
+        [
+            looked_by(vote, [] if seen is None else [seen])
+            for vote, seen in zip(inputs.votes, present, strict=True)
+        ]
+    )
 
 
 def pictures_of(inputs: Inputs, label: int | None, fusion: Fusion) -> Pictures:

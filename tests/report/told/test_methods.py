@@ -155,11 +155,10 @@ def test_a_cohort_says_where_it_fused(masked: tuple[bool, bool], roi: Any, expec
         "cases": 2,
         "estimate": None,
         "raters": [],
-        "options": {"roi": roi},
         "settings": {},
         "inputs": inputs,
     }
-    asked = {"method": "staple", "options": {}, "fastfuse": "1.2"}
+    asked = {"method": "staple", "options": {"roi": roi}, "fastfuse": "1.2"}
     assert expected in sentences_of_cohort((), facts, asked, 3)
 
 

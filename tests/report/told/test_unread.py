@@ -27,7 +27,7 @@ TURNED = np.diag([-1.0, 1, 1, 1])  # so that the page turns the volumes
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three raters, of whom the second read a half: all agree there but for a voxel each, and mark one block in each half."""
+    """Three raters mark one block in each half. The second read one half alone. In each half that they read, each marks one voxel more."""
     found = tmp_path_factory.mktemp("unread")
     present = np.zeros(SHAPE, np.uint8)
     present[HALF:] = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,7 @@ class Read:
     @property
     def looked(self) -> NDArray[np.bool_]:
         """Where the rater has a vote."""
-        kind = self.votes.dtype.kind
-        looked = ~np.isnan(self.votes) if kind == "f" else np.ones(self.votes.shape, bool)
-        for region in self.regions:
-            looked = looked & (region != 0)
-        return looked
+        return looked_by(self.votes, self.regions)
 
     def sums(self, probability: NDArray[Any]) -> tuple[float, float]:
         """Return Σ q and Σ w q, w the consensus."""
@@ -235,6 +231,14 @@ def _read(origin: Origin | None, raters: Any) -> tuple[list[Read], int]:
         for place, votes, seen in zip(case.given.places, case.given.arrays, looked, strict=True)
     ]
     return found, case.given.count
+
+
+def looked_by(vote: NDArray[Any], regions: Iterable[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return where a rater has a vote that is a number, inside all of the regions."""
+    looked = ~np.isnan(vote) if vote.dtype.kind == "f" else np.ones(vote.shape, bool)
+    for region in regions:
+        looked = looked & (region != 0)
+    return looked
 
 
 def marked_by(vote: NDArray[Any], label: int | None) -> NDArray[np.bool_]:

@@ -40,9 +40,9 @@ def sentences_of(works: Sequence[Cited], facts: Facts) -> str:
 
 def sentences_of_cohort(works: Sequence[Cited], facts: Facts, asked: Facts, raters: int) -> str:
     """Return what was done in a cohort; ``facts``: cohort.json's content, ``asked``: method and options as in a sidecar."""
-    estimate, options = facts["estimate"] or {}, {**(facts.get("options") or {}), **asked.get("options", {})}
+    estimate, options = facts["estimate"] or {}, asked["options"]
     of = f"The segmentations of {plural(facts['cases'], 'case')} by {plural(raters, 'rater')}"
-    of_all = {**asked, "options": options, **estimate}
+    of_all = {**asked, **estimate}
     told = [_fused(works, of_all, of), _region_of_cases(facts, options.get("roi", "all"))]
     told += [*rates_over_cases(facts), *_model(works, of_all), *_steps(works, of_all)]
     return " ".join(told)

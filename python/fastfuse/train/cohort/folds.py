@@ -54,12 +54,16 @@ def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
     """
     if n_folds < 2:
         raise ValueError(f"n_folds is {n_folds}: at least 2 are needed")
-    if len(cases) < n_folds:
-        raise CohortError(
-            f"{counted(len(cases), 'case')} {'does' if len(cases) == 1 else 'do'} not fill {n_folds} folds; ask for fewer"
-        )
+    _check_fill(len(cases), "case", n_folds, "ask for fewer")
     dealt = [case.name for case in sorted(cases, key=lambda case: (case.center, case.name))]
     return [dealt[fold::n_folds] for fold in range(n_folds)]
+
+
+def _check_fill(count: int, what: str, n_folds: int, remedy: str) -> None:
+    if count < n_folds:
+        raise CohortError(
+            f"{counted(count, what)} {'does' if count == 1 else 'do'} not fill {n_folds} folds; {remedy}"
+        )
 
 
 def subject_of(case: str) -> str:
@@ -83,11 +87,8 @@ def folds_of_subjects(names: Iterable[str], n_folds: int = 5) -> list[list[str]]
         sessions[subject_of(name)].append(name)
     if n_folds < 2:
         raise CohortError(f"folds is {n_folds}: at least 2 are needed")
-    if len(sessions) < n_folds:
-        what = counted(len(sessions), "subject" if any(len(one) > 1 for one in sessions.values()) else "case")
-        raise CohortError(
-            f"{what} {'does' if len(sessions) == 1 else 'do'} not fill {n_folds} folds; ask for fewer (--folds)"
-        )
+    what = "subject" if any(len(one) > 1 for one in sessions.values()) else "case"
+    _check_fill(len(sessions), what, n_folds, "ask for fewer (--folds)")
     folds: list[list[str]] = [[] for _ in range(n_folds)]
     for subject in sorted(sessions, key=lambda one: (-len(sessions[one]), one)):
         min(folds, key=len).extend(sessions[subject])
