@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Container, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import CohortError
 from ..fusion.labels.estimate import LabelEstimate
 from ..fusion.labels.pooled.estimate import PooledLabelEstimate
+from ..fusion.options import Options
 from ..images.outputs import write_all
 from ..images.paths import shown
 from ..images.sidecar import sidecar_bytes
@@ -20,8 +21,9 @@ from .cases import find_cohort
 from .estimate_file import Saved, read_estimate, saved_of
 from .fuse import CohortFusion, Say, ended
 from .place import Place
-from .placing import check_rater_of_grid, checked_grid
+from .placing import OF_ESTIMATE, check_rater_of_grid, checked_grid
 from .run import Progress, count_cases, tell_sidecars, write_cases
+from .settings import Settings
 from .standing import check_maker, said_of_gone
 from .told.belief import on_belief_in
 from .told.like_names import said_of_like_names
@@ -64,12 +66,14 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
     if asked.called:
         saved = _renamed(saved, asked.called, asked.estimate)
     asked = replace(asked, cohort=crew.path(asked.cohort), out=crew.path(asked.out))
-    settings = settings_for(replace(saved.settings, pool="none", **asked.placed), crew)
-    checked_grid(settings.grid)
+    placed = {**asked.placed}
+    if "grid" in placed:
+        placed["grid"] = checked_grid(placed["grid"])
+    settings = settings_for(replace(saved.settings, pool="none", **placed), crew)
     cases = find_cohort(asked.cohort, glob=asked.glob, table=asked.table, split=asked.split)
-    check_rater_of_grid(settings.grid, cases)
+    check_rater_of_grid(settings.grid, cases, of_estimate="grid" not in placed)
     place = Place(asked.out)
-    so_far = Progress(say, len(cases), place)
+    so_far = Progress(say, len(cases), place, lambda reason: _of_the_estimate(reason, placed))
     with place.alone(None):
         records = count_cases(cases, settings, place, crew, so_far)
         write_all({place.estimate: saved.as_bytes()})
@@ -82,6 +86,14 @@ def applied_cohort(asked: AskedToApply, crew: Crew, say: Say) -> tuple[CohortFus
         made = ended(asked.out, settings, cases, so_far, saved, remarks, files, told=told)
         write_all({place.facts: sidecar_bytes(made.facts)})
     return made, remarks
+
+
+def _of_the_estimate(reason: str, typed: Container[str]) -> str:
+    """Return why a case failed; an option that it begins with, and that nobody typed, is called the estimate's."""
+    known = {one.name for one in (*fields(Settings), *fields(Options))}
+    option, verb, _ = f"{reason} is is".split(" ", 2)
+    named = option in known and option not in typed and verb in ("is", "are", "needs")
+    return OF_ESTIMATE + reason if named else reason
 
 
 def _doubts_of(saved: Saved, readers: Collection[str]) -> list[str]:

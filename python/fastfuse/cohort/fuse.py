@@ -147,7 +147,7 @@ def fuse_cohort(
     apply: bool = False,
     refresh: bool = False,
     keep_index: bool = False,
-    grid: str | None = None,
+    grid: str | None = "auto",
     resample: Resample = "none",
     use: Form | None = None,
     progress: Say | None = None,
@@ -213,9 +213,10 @@ def fuse_cohort(
     keep_index : bool, default False
         Keep beside each table which pattern of votes each voxel has, in the folder index: then a case to which a rater came is
         counted by a read of the new file alone. Of masks and soft votes that repeat, with roi="all".
-    grid : {"image", "mask"} or str, optional
+    grid : {"auto", "image", "mask"} or str, default "auto"
         Which of a case's files has the grid that all its files get, and the outputs: its image, its mask, or a rater's file, as
-        "rater:NAME". Voxels beyond it are cut off, which is said. Without it as of :func:`fuse_files`.
+        "rater:NAME". Voxels beyond it are cut off, which is said. "auto", as None: that of the image where the fusion reads it,
+        else the smallest on the first rater's lattice that holds all raters and the mask.
     resample, use : optional
         As of :func:`fuse_files`.
     progress : callable, optional

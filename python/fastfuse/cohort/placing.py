@@ -12,33 +12,42 @@ from ..inputs.names import enumerated, quoted
 from .cases import CohortCase
 
 OF_RATER = "rater:"
+AUTO = "auto"  # the grid of a case that has no choice of its own
 # In advice for the files of one case: a grid's file, for which a cohort has words; in the shell also as it is typed.
+OF_ESTIMATE = "the estimate's "
 ANY_FILE = re.compile(r"\bgrid=FILE(?: \(-{2}grid FILE\))?")
 ONE_FILE = re.compile(r"\bgrid='([^']*)'(?: \(-{2}grid \1\))?")
 
 
 def checked_grid(grid: object) -> str | None:
-    """Return which of a case's files is its grid, or None; refuse what is none of the words.
+    """Return which of a case's files is its grid, or None for "auto"; refuse what is none of the words.
 
     Raises
     ------
     ValueError
         Naming them.
     """
-    if grid is None or grid in ("image", "mask"):
-        return None if grid is None else str(grid)
+    if grid is None or grid == AUTO:
+        return None
+    if grid in ("image", "mask"):
+        return str(grid)
     if isinstance(grid, str) and grid.startswith(OF_RATER) and grid != OF_RATER:
         return grid
     raise ValueError(
-        f"grid is {quoted(grid)}: the grid of a cohort is each case's own; it must be 'image', 'mask' or 'rater:NAME'"
+        f"grid is {quoted(grid)}: the grid of a cohort is each case's own; it must be 'auto', 'image', 'mask' or "
+        "'rater:NAME'"
     )
 
 
-def check_rater_of_grid(grid: str | None, cases: Sequence[CohortCase]) -> None:
-    """Refuse the grid of a rater who read no case: the name is wrong."""
+def check_rater_of_grid(grid: str | None, cases: Sequence[CohortCase], *, of_estimate: bool = False) -> None:
+    """Refuse the grid of a rater who read no case: the name is wrong, or the estimate is of other raters."""
     raters = sorted({name for case in cases for name in case.raters})
-    if grid is not None and grid.startswith(OF_RATER) and grid.removeprefix(OF_RATER) not in raters:
-        raise ValueError(f"grid is {quoted(grid)}: the raters are {enumerated(raters)}")
+    if grid is None or not grid.startswith(OF_RATER) or grid.removeprefix(OF_RATER) in raters:
+        return
+    what = f"grid is {quoted(grid)}: the raters are {enumerated(raters)}"
+    raise ValueError(
+        said(f"{OF_ESTIMATE}{what}; choose another, as grid='auto' (--grid auto)") if of_estimate else what
+    )
 
 
 def grid_of(grid: str | None, case: CohortCase) -> Path | None:

@@ -50,6 +50,8 @@ class Progress:
 
     Attributes
     ----------
+    in_words : callable
+        Makes of why a case failed what is said of it.
     failed : dict
         Why a case could not be done, by its name.
     counted, written : list of str
@@ -69,6 +71,7 @@ class Progress:
     say: Say
     total: int
     place: Place
+    in_words: Callable[[str], str] = str
     failed: dict[str, str] = field(default_factory=dict)
     counted: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
@@ -82,7 +85,7 @@ class Progress:
         """Keep a failure; one of the outputs ends the run, since no other case could be written either."""
         if one.of_output:
             raise OutputError(one.reason)
-        reason, consensus = one.reason, self.place.consensus(one.case)
+        reason, consensus = self.in_words(one.reason), self.place.consensus(one.case)
         if consensus.is_file():
             self.outdated.append(one.case)
             reason += (

@@ -57,8 +57,8 @@ class Settings:
         Of label maps.
     select_segment, channel_axis, soften, dilation, cut, ties
         As of :func:`fastfuse.fuse_files`.
-    grid : {"image", "mask"} or str, optional
-        Which of a case's files is its grid; of a rater, "rater:NAME".
+    grid : {"auto", "image", "mask"} or str, optional
+        Which of a case's files is its grid; of a rater, "rater:NAME". None is "auto".
     resample, use
         As of :func:`fastfuse.fuse_files`.
     preset : mapping or None
@@ -98,7 +98,7 @@ class Settings:
         check_choice(self.mask, "mask", ("auto", "none"))
         check_flag(self.save_label, "save_label")
         check_flag(self.soften, "soften")
-        checked_grid(self.grid)
+        grid = checked_grid(self.grid)
         Placing.checked(None, self.resample, self.use)
         prior: Any = self.options.prior
         if not isinstance(prior, (str, float, int, tuple, list, dict)) or (
@@ -136,7 +136,7 @@ class Settings:
             checked_for(self.method_row, self.fusion_options)
             has_image = Path() if self.soften or self.method_row.grows else None  # or the case fails, not all
             growth_of(self.method_row, has_image, self.soften, self.dilation)
-        return self
+        return replace(self, grid=grid)
 
     @property
     def of_labels(self) -> bool:

@@ -216,7 +216,72 @@ def test_apply_goes_by_the_estimate_or_by_what_is_typed(tmp_path: Path) -> None:
     assert refused.stderr.count("or pass --resample nearest") == 6  # as it goes on, and at the end
     wrong = applied("wrong", "--grid", "rater:Dan")
     assert (wrong.returncode, (tmp_path / "wrong").exists()) == (2, False)
-    assert "the raters are Ann, Bob, Eve" in wrong.stderr
+    assert "--grid is 'rater:Dan': the raters are Ann, Bob, Eve" in wrong.stderr
+
+
+def test_apply_leaves_the_grid_of_the_estimate(tmp_path: Path) -> None:
+    """A word goes back to the default, and what is refused of the estimate's grid blames no option that nobody typed."""
+    root = shifted(tmp_path / "in", 2)
+    fused(root, tmp_path / "fused", resample="nearest", grid="rater:Bob")
+    glob = ("--glob", "{case}/masks/{rater}.nii.gz")
+
+    def applied(out: str, *words: str) -> Any:
+        return run_here(
+            tmp_path, "cohort", "apply", "fused/estimate.json", "in", "--out", out, *glob, *words, columns=400
+        )
+
+    assert applied("as-it-is").returncode == 0
+    assert facts_of(tmp_path / "as-it-is")["grid"]["affine"] == (AFFINE @ HALF).tolist()
+    mask_path(root, "case-01", "Bob").unlink()
+    some = applied("some")
+    assert some.returncode == 3
+    assert (
+        "case-01: failed: the estimate's grid is 'rater:Bob', and the case has no file of 'Bob'"
+        in some.stderr
+    )
+    mask_path(root, "case-00", "Bob").unlink()
+    none = applied("none")
+    assert (none.returncode, (tmp_path / "none").exists()) == (2, False)
+    assert (
+        "the estimate's grid is 'rater:Bob': the raters are Ann, Eve; choose another, as --grid auto"
+        in none.stderr
+    )
+    assert applied("back", "--grid", "auto").returncode == 0
+    assert facts_of(tmp_path / "back")["grid"]["affine"] == AFFINE.tolist()
+
+
+def test_what_the_estimate_asks_for_is_called_its_own(tmp_path: Path) -> None:
+    """Also of other options: here nobody typed --soften, which apply does not even have."""
+    root = make_cohort(tmp_path / "in", 2)
+    table = listed(root, dict.fromkeys(("case-00", "case-01"), NAMES))
+    options: dict[str, Any] = {"glob": None, "table": table, "method": "soft-staple", "soften": True}
+    for path in root.glob("*/masks/*.nii.gz"):
+        replace(path, AFFINE)
+    assert fused(root, tmp_path / "fused", **options).failed == {}
+    glob = ("--glob", "{case}/masks/{rater}.nii.gz")
+    done = run_here(
+        tmp_path, "cohort", "apply", "fused/estimate.json", "in", "--out", "new", *glob, columns=400
+    )
+    assert "case-00: failed: the estimate's soften needs an image, and the case has none" in done.stderr
+
+
+def test_auto_is_the_image_that_is_read_or_the_box_of_all(tmp_path: Path) -> None:
+    """As help and README say; and it is the default, whose tables and consensuses stand."""
+    root = shifted(tmp_path / "in", 1)
+    table = listed(root, {"case-00": NAMES})
+    options: dict[str, Any] = {"glob": None, "table": table, "resample": "nearest", "mask": "none"}
+    assert fused(root, tmp_path / "box", **options).failed == {}
+    assert facts_of(tmp_path / "box")["grid"]["shape"] == [*SHAPE]
+    written = tmp_path / "box" / "cases" / "case-00" / "consensus.nii.gz"
+    before = written.stat()
+    said: list[str] = []
+    fused(root, tmp_path / "box", grid="auto", progress=said.append, **options)
+    assert (written.stat().st_ino, written.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert not any("counted" in one for one in said)
+    options |= {"method": "soft-staple", "soften": True}
+    assert fused(root, tmp_path / "image", grid="auto", **options).failed == {}
+    image = nib.load(root / "case-00" / "flair.nii.gz")
+    assert facts_of(tmp_path / "image")["grid"]["shape"] == [*image.shape]
 
 
 def test_shards_and_workers_make_the_same_bytes(tmp_path: Path) -> None:
@@ -288,7 +353,7 @@ def test_a_preset_looks_at_a_case_on_its_grid(tmp_path: Path, preset: Any) -> No
     ("options", "said"),
     [
         ({"grid": "flair.nii.gz"}, "grid is 'flair.nii.gz': the grid of a cohort is each case's own"),
-        ({"grid": "rater:"}, "it must be 'image', 'mask' or 'rater:NAME'"),
+        ({"grid": "rater:"}, "it must be 'auto', 'image', 'mask' or 'rater:NAME'"),
         ({"grid": "rater:Dan"}, "grid is 'rater:Dan': the raters are Ann, Bob, Eve"),
         ({"resample": "linear"}, "resample is 'linear'"),
         ({"use": "pixdim"}, "use is 'pixdim'"),

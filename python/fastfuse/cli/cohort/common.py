@@ -62,9 +62,8 @@ GridOfCase = Annotated[
     str | None,
     Option(
         "--grid",
-        metavar="image|mask|rater:NAME",
-        help="Whose grid all files of a case get: its image's, its mask's, or a rater's; else the one that holds all.",
-        show_default=False,
+        metavar="auto|image|mask|rater:NAME",
+        help="Whose grid all files of a case get: its image's, its mask's, or a rater's; auto: its image's where the fusion reads it, else the smallest on the first rater's lattice that holds all.",
         rich_help_panel=GRIDS,
     ),
 ]

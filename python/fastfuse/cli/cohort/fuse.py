@@ -151,7 +151,7 @@ def fuse(
             rich_help_panel=rings.RINGS,
         ),
     ] = False,
-    grid: GridOfCase = None,
+    grid: GridOfCase = "auto",
     resample: Resampled = ResampleName.none,
     use: Use = None,
     shard: Annotated[
