@@ -45,9 +45,9 @@ def check_rater_of_grid(grid: str | None, cases: Sequence[CohortCase], *, of_est
     if grid is None or not grid.startswith(OF_RATER) or grid.removeprefix(OF_RATER) in raters:
         return
     what = f"grid is {quoted(grid)}: the raters are {enumerated(raters)}"
-    raise ValueError(
-        said(f"{OF_ESTIMATE}{what}; choose another, as grid='auto' (--grid auto)") if of_estimate else what
-    )
+    if of_estimate:
+        raise ValueError(said(f"{OF_ESTIMATE}{what}; choose another, as grid='auto' (--grid auto)"))
+    raise ValueError(what)
 
 
 def grid_of(grid: str | None, case: CohortCase) -> Path | None:
