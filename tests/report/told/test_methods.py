@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.fusion.labels.declared import LABEL_OPTIONS
+from fastfuse.fusion.options import BY_NAME
+from fastfuse.report.words.cohort import asked_of
 from fastfuse.report.words.methods import sentences_of, sentences_of_cohort
 
+from ...cli.common import MASKS, case_in
 from ...cohort.files import GLOB, make_cohort
 from ..common import Page, fused
 
@@ -68,6 +72,33 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"method": "border-staple"}, ["fused by border-STAPLE, as implemented", "no voxel's probability moved by more than 0.0001."]),
     ({"method": "majority", "ties": "background"}, ["fused by a majority vote, as", "The mask holds probabilities above 0.5."]),
+    ({"method": "staple", "select_label": [1, 2]}, ["Foreground is the union of labels 1, 2. Fused were "]),
+    ({"method": "staple", "binarize": True}, ["Values above 0 count as 1."]),
+    ({"method": "majority", "threshold": 0.25}, ["Values of at least 0.25 count as 1, others as 0."]),
+    ({"method": "soft-staple", "scale": 2.0}, ["Votes are values divided by 2."]),
+    ({"method": "soft-staple", "scale": "auto"}, ["divided by 1, 100 or 255, as the highest of them tells."]),
+    (
+        {"method": "staple", "init": 0.9, "acceleration": "squarem"},
+        ["EM with SQUAREM (Varadhan and Roland 2008) that began with every rate at 0.9 converged after "],
+    ),
+    (
+        {
+            "method": "soft-staple", "soften": True,
+            "dilation": {"radius_mm": 3.0, "scope": "lesion", "connected": True, "threshold": "exact"},
+        },
+        [
+            "by conditional dilation (Kats et al. 2019), each lesion by itself, to 1.2 times their size by the brightest voxels, exactly;",
+            "Voxels within 3 mm of their marks may join a ring. What does not touch the marks joins none.",
+        ],
+    ),
+    (
+        {"method": "soft-staple", "soften": True, "dilation": {"threshold": 110.0, "iterations": 2}},
+        ["by conditional dilation (Kats et al. 2019) by all voxels above 110; a voxel of a ring", "within 2 steps of their marks"],
+    ),
+    (
+        {"method": "soft-staple", "soften": True, "dilation": {"normalize": False, "binarize": True}},
+        ["Values above 0 count as 1.", "The image was not scaled."],
+    ),
 ]  # fmt: skip
 
 
@@ -102,6 +133,109 @@ def test_label_maps(tmp_path: Path) -> None:
     captions = [one.text for one in page.all("p", **{"class": "caption"}) if one.text.startswith("Label ")]
     assert len(captions) == 2
     assert all("95 % intervals over resampled voxels." in one for one in captions)
+
+
+def test_files_that_were_placed(tmp_path: Path) -> None:
+    """Resampled, and by which affine: both change what is fused."""
+    case_in(tmp_path)
+    image = nib.load(tmp_path / MASKS[1])
+    affine = image.affine.copy()
+    affine[0, 3] += 0.5 * affine[0, 0]
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), affine), tmp_path / MASKS[1])
+    page, _, _ = fused(tmp_path, method="staple", resample="nearest", use="sform")
+    assert "Segmentations on other lattices were resampled by the nearest voxel." in said(page)
+    assert "Images lie where their sform says." in said(page)
+
+
+def test_models_of_label_maps(tmp_path: Path) -> None:
+    case_in(tmp_path)
+    for k, name in enumerate(MASKS):
+        image = nib.load(tmp_path / name)
+        maps = np.asanyarray(image.dataobj).astype(np.uint8)
+        maps[:, : 2 + k] *= 2
+        nib.save(nib.Nifti1Image(maps, image.affine), tmp_path / name)
+    page, _, _ = fused(tmp_path, labels="all", confusion="class", knows={0: [0, 1, 2]}, undecided=9)
+    for one in (
+        "The label of a voxel is one that somebody votes there.",
+        "A rater has one sensitivity for each label.",
+        f"{MASKS[0]} knows 3 labels alone: 0, 1, 2.",
+        "that began with the label of most votes",
+        "Voxels whose labels are tied have label 9.",
+    ):
+        assert one in said(page), said(page)
+    page, _, _ = fused(tmp_path, labels="all", candidates="all", init="itk")
+    assert "The label of a voxel may be any." in said(page)
+    assert "EM that began as ITK's does" in said(page)
+    page, _, _ = fused(tmp_path, labels="all", method="majority", weights=[1] * len(MASKS))
+    assert "The label of a voxel" not in said(page)
+
+
+NOT_TOLD = {
+    "expectation": "both ways are exact",
+    "spacing_mm": "of arrays; the margin in mm is told",
+    "threads": "the same bits for every number",
+    "max_memory": "the same consensus, read in parts",
+    "executor": "the same consensus by others",
+    "device": "the same method elsewhere",
+    "replicates": "told with the intervals",
+    "seed": "told with the intervals",
+    "labels": "which labels there are the result tells",
+    "overlap": "each structure has a page of its own",
+}
+TOLD: dict[str, tuple[Any, Any]] = {
+    "m_step": ("paper", "em"), "likelihood": ("mixture", "log_linear"), "prior": ("mean", "estimate"), "init": ("vote", 0.9),
+    "roi": ("all", 4.0), "missing": ("error", "nan"), "mrf": (0.0, 0.3), "performance_prior": (None, [5, 1.5]),
+    "intervals": ("none", "bootstrap"), "tol": (1e-7, 1e-3), "max_iter": (1000, 5), "acceleration": ("none", "squarem"),
+    "select_label": (None, 3), "binarize": (False, True), "threshold": (None, 0.3), "scale": (None, 100.0),
+    "evidence": (False, True), "classes": (2, 3), "candidates": ("all", "voted"), "confusion": ("full", "class"),
+    "knows": (None, {"a": [0, 1]}), "weights": (None, [1, 2]), "undecided": (None, 9), "truncation": (None, 0.01),
+}  # fmt: skip
+
+
+def test_every_option_that_changes_the_result_changes_what_is_said() -> None:
+    """Whoever adds an option says it, or why it needs no word."""
+    assert {*NOT_TOLD, *TOLD} == {*BY_NAME, *LABEL_OPTIONS}
+    for name, (usual, other) in TOLD.items():
+        texts = set()
+        for value in (usual, other):
+            options = {"replicates": 9, "seed": 0, "tol": 1e-7, name: value}
+            facts: dict[str, Any] = {
+                "method": "staple", "fastfuse": "0", "options": options, "raters": [{"name": "a"}, {"name": "b"}], "n_iter": 5,
+                "converged": not (name == "max_iter" and value == other), "region": {"mask": "in memory", "voxels": 7},
+            }  # fmt: skip
+            facts |= {"labels": [{}, {}, {}]} if name in LABEL_OPTIONS else {}
+            texts.add(sentences_of([], facts))
+        assert len(texts) == 2, name
+
+
+def test_a_cohort_says_what_was_made_of_its_files(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {
+        "settings": {
+            "method": "soft-staple", "soften": True, "dilation": {"size": 1.5}, "resample": "nearest", "use": "qform",
+            "save_label": True, "cut": "dice", "options": {"threshold": 0.5}, "select_segment": "lesion",
+        },
+        "fastfuse": "1.2", "cases": 2, "estimate": None, "raters": [],
+    }  # fmt: skip
+    text = sentences_of_cohort((), facts, asked_of(facts), 3)
+    for one in (
+        "Foreground is segment lesion.",
+        "Values of at least 0.5 count as 1, others as 0.",
+        "resampled by the nearest voxel.",
+        "Images lie where their qform says.",
+        "grown on the case's image by conditional dilation to 1.5 times their size; a voxel of a ring votes 0.3.",
+        "The mask holds probabilities of at least the cut of the highest expected Dice.",
+    ):
+        assert one in text, text
+    facts["settings"] = {"labels": "all", "candidates": "voted", "knows": {"Ann": [0, 1]}}
+    text = sentences_of_cohort((), facts, asked_of(facts), 3)
+    assert "fused by STAPLE for label maps" in text
+    assert "one that somebody votes there. Ann knows 2 labels alone: 0, 1." in text
+    make_cohort(tmp_path / "in", 2)
+    options = {"glob": GLOB, "method": "staple", "replicates": 5, "threshold": 0.5, "save_label": True}
+    fastfuse.fuse_cohort(tmp_path / "in", tmp_path / "out", report=tmp_path / "cohort.html", **options)
+    text = said(Page.of((tmp_path / "cohort.html").read_text()))
+    assert "Values of at least 0.5 count as 1, others as 0." in text
+    assert "The mask holds probabilities of at least 0.5." in text
 
 
 @pytest.mark.parametrize("pool", ["raters", "none"])

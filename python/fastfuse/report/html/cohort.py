@@ -13,6 +13,7 @@ from ...images.written.cells import of_cell
 from ..citing import cited_in
 from ..names import numbers_of
 from ..numbers import plural, rate, small
+from ..words.cohort import asked_of
 from ..words.fit import BY_PROBABILITY, OF_AXIS, bars_are
 from ..words.methods import rates_over_cases, sentences_of_cohort
 from . import tables
@@ -32,13 +33,7 @@ def cohort_page(facts: Facts, written: Mapping[str, bytes], source: str) -> byte
     names = list(dict.fromkeys(one["rater"] for one in facts["raters"]))
     of = {name: _rows(content) for name, content in written.items()}
     deviations = of.get("deviations.csv", [])
-    settings = facts["settings"]
-    asked = {
-        "method": settings.get("method") or ("staple" if settings.get("labels") else "soft-staple"),
-        "options": {**settings.get("options", {}), **(facts.get("options") or {})},
-        "fastfuse": facts["fastfuse"],
-    }
-    asked |= {"labels": settings["labels"]} if settings.get("labels") else {}
+    asked = asked_of(facts)
     works = cited_in(asked)
     return Content(
         heading=f"Cohort of {plural(facts['cases'], 'case')} and {plural(len(names), 'rater')}",

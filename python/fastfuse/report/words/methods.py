@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...inputs.names import enumerated
 from ..citing import Cited
 from ..numbers import plural, significant, small
 from .region import IN_MEMORY, has_soft_votes, region_of
+from .votes import grown, placed_on, votes_of
 
 Facts = Mapping[str, Any]
 CALLED = {
@@ -30,6 +32,8 @@ def sentences_of(works: Sequence[Cited], facts: Facts) -> str:
     """Return what was done in a fusion; ``facts``: its sidecar's content, ``works``: what it cites."""
     told = (
         _fused(works, facts),
+        *votes_of(facts["options"]),
+        *placed_on(facts.get("grid", {})),
         *_region(facts),
         *_model(works, facts),
         *_steps(works, facts),
@@ -43,8 +47,9 @@ def sentences_of_cohort(works: Sequence[Cited], facts: Facts, asked: Facts, rate
     estimate, options = facts["estimate"] or {}, asked["options"]
     of = f"The segmentations of {plural(facts['cases'], 'case')} by {plural(raters, 'rater')}"
     of_all = {**asked, **estimate}
-    told = [_fused(works, of_all, of), _region_of_cases(facts, options.get("roi", "all"))]
-    told += [*rates_over_cases(facts), *_model(works, of_all), *_steps(works, of_all)]
+    told = [_fused(works, of_all, of), *votes_of(options), *placed_on(asked.get("grid", {}))]
+    told += [_region_of_cases(facts, options.get("roi", "all")), *rates_over_cases(facts)]
+    told += [*_model(works, of_all), *_steps(works, of_all), *_mask(works, of_all)]
     return " ".join(told)
 
 
@@ -104,7 +109,10 @@ def _model(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
     options = facts["options"]
     if "auto" in facts:
         yield f"The model was chosen by the Bayesian information criterion{cited(works, 'auto')}."
-    yield from _grown(works, facts)
+    # Of dilated STAPLE the method's own reference has it.
+    yield from grown(facts.get("dilation"), cited(works, "soften"))
+    if "labels" in facts:
+        yield from _labels(facts)
     if options.get("classes") == 3:
         yield "A third class is that of borders."
     if "m_step" in options:
@@ -140,16 +148,22 @@ def _numbers(prior: Any) -> str:
     return f" ({', '.join(f'{one:.4g}' for one in prior)})"
 
 
-def _grown(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
-    growth = facts.get("dilation")
-    if not growth:
-        return
-    own, image = growth["options"], growth.get("image")
-    what = "The raters' masks were first grown" if "raters" in growth else "The consensus was grown"
-    where = f" on {Path(image).name}" if image else ""
-    # Of dilated STAPLE the method's own reference has it.
-    by, whose = cited(works, "soften"), "their" if "raters" in growth else "its"
-    yield f"{what}{where} by conditional dilation{by} to {own['size']:g} times {whose} size; a voxel of a ring votes {own['label']:g}."
+def _labels(facts: Facts) -> Iterator[str]:
+    """Yield what the model of label maps takes a vote for, and what each rater knows."""
+    options = facts["options"]
+    candidates, knows = options.get("candidates"), dict(options.get("knows") or {})
+    names = [one["name"] for one in facts.get("raters", ())] if knows else []
+    if candidates == "voted":
+        yield "The label of a voxel is one that somebody votes there."
+    elif candidates == "all" and not (
+        isinstance(facts["labels"], list) and len(facts["labels"]) == len(("background", "foreground"))
+    ):
+        yield "The label of a voxel may be any."
+    if options.get("confusion") == "class":
+        yield "A rater has one sensitivity for each label."
+    for rater, labels in knows.items():
+        name = names[int(rater)] if rater.isdecimal() and names and rater not in names else rater
+        yield f"{name} knows {plural(len(labels), 'label')} alone: {enumerated([str(one) for one in labels])}."
 
 
 def _prior(facts: Facts) -> Iterator[str]:
@@ -177,23 +191,43 @@ def _steps(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
         return
     quick = {"squarem": " with SQUAREM", "sample": " that began on a sample of the voxels"}
     how = quick.get(options.get("acceleration", ""), "")
+    how += cited(works, "squarem") + _start(options.get("init"))
     many = plural(facts["n_iter"], "iteration")
     if not facts["converged"]:
-        yield f"EM{how}{cited(works, 'squarem')} was stopped after {many}, before it converged."
+        yield f"EM{how} was stopped after {many}, before it converged."
         return
     what = "voxel's probability" if facts["method"] == "border-staple" else "rate"
     moved = f": no {what} moved by more than {significant(options['tol'], 2)}" if "tol" in options else ""
-    yield f"EM{how}{cited(works, 'squarem')} converged after {many}{moved}."
+    yield f"EM{how} converged after {many}{moved}."
+
+
+def _start(init: Any) -> str:
+    """Return where EM began, if not at the mean vote."""
+    if isinstance(init, int | float):
+        return f" that began with every rate at {init:g}"
+    return {"plurality": " that began with the label of most votes", "itk": " that began as ITK's does"}.get(
+        init, ""
+    )
+
+
+def _mask(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
+    """Yield which probabilities the mask holds."""
+    options = facts["options"]
+    if "cut" not in options or "labels" in facts:
+        return
+    cut, reach = options["cut"], "above" if options.get("ties") == "background" else "of at least"
+    found = options.get("label_rule") == "dice"
+    why = f"the cut of the highest expected Dice{cited(works, 'dice-cut')}" * found
+    told = [*([] if cut is None else [f"{cut:.3g}"]), *[why] * found]  # of many cases each has its own cut
+    yield f"The mask holds probabilities {reach} {', '.join(told)}."
 
 
 def _after(works: Sequence[Cited], facts: Facts) -> Iterator[str]:
     """Yield what the mask is, what was decided, and the intervals."""
     options = facts["options"]
-    if "cut" in options and "labels" not in facts:
-        cut, reach = options["cut"], "above" if options.get("ties") == "background" else "of at least"
-        found = options.get("label_rule") == "dice"
-        why = f", the cut of the highest expected Dice{cited(works, 'dice-cut')}" if found else ""
-        yield f"The mask holds probabilities {reach} {cut:.3g}{why}."
+    yield from _mask(works, facts)
+    if options.get("undecided") is not None:
+        yield f"Voxels whose labels are tied have label {options['undecided']}."
     voxels = facts.get("decisions", {}).get("voxels")
     if isinstance(voxels, Mapping) and {"foreground", "background"} <= voxels.keys():
         yield f"By a reviewer's decisions {voxels['foreground']:,} voxels are foreground and {voxels['background']:,} background."
