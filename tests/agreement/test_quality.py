@@ -173,6 +173,23 @@ def test_a_cohort_writes_and_says_it(tmp_path: Path) -> None:
     assert "What the raters move" in page
 
 
+def test_who_meets_nobody_has_no_nearest_rater(tmp_path: Path) -> None:
+    """Not the first of the list, with whom they have no Dice."""
+    found, names = cohort(3), ["Ann", "Bob", "Eve", "Joe", "Zoe"]
+    for case, masks in found.items():
+        for name, mask in zip(names, masks, strict=True):
+            alone = case == "case 02"
+            if (name == "Zoe") == alone:
+                path = tmp_path / "data" / case / f"{name}.nii.gz"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                nib.save(nib.Nifti1Image(mask, np.diag([1.0, 1.0, 2.0, 1.0])), path)
+    made = ran(tmp_path, *FUSE)
+    assert made.returncode == 0, made.stderr
+    rows = list(csv.DictReader((tmp_path / "fused" / "quality.csv").read_text().splitlines()))
+    assert (rows[4]["rater"], rows[4]["nearest"], rows[4]["dice_with_nearest"]) == ("Zoe", "", "")
+    assert all(row["nearest"] in names[:4] and float(row["dice_with_nearest"]) > 0.5 for row in rows[:4])
+
+
 def label_maps(cases: int = 5) -> dict[str, np.ndarray]:
     """Return label maps by case. Rater 3 copies rater 2, save a few voxels. In two cases rater 4's file is of another case, or empty."""
     rng = np.random.default_rng(3)

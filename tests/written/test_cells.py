@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import math
 from itertools import product
 from pathlib import Path
 
@@ -37,9 +38,39 @@ def test_each_text_is_read_again_as_it_was() -> None:
 
 
 def test_plain_names_and_numbers_stay() -> None:
-    for text in ("Dr. Müller", "rater-1", "a=b", "it's", "-0.5", "-inf", "1e-7", "", "O'Neill; Anna"):
+    for text in (
+        "Dr. Müller",
+        "rater-1",
+        "a=b",
+        "it's",
+        "-0.5",
+        "-inf",
+        "nan",
+        "-1e-07",
+        "1e-7",
+        "-2.5e+20",
+        "",
+        "O'Neill; Anna",
+    ):
         assert as_cell(text) == text
     assert csv_bytes([[-0.5, None, -3, "-2"]]) == b"-0.5,,-3,-2\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["-1_0", "+1", "-Inf", "-nan", "-infinity", "-\u0661", "-.5", "-1.", "-1\n", "-1E5"]
+)
+def test_what_python_reads_as_a_number_and_does_not_write_is_text(text: str) -> None:
+    """A spreadsheet calculates, or refuses, what it does not take for a number: then the name is gone."""
+    assert float(text) != 0
+    assert as_cell(text) == f"'{text}"
+    assert of_cell(as_cell(text)) == text
+
+
+def test_numbers_as_python_writes_them_stay() -> None:
+    for number in (0.5, 5e-324, 1e16, 123456789012345680.0, 1.7e308, math.inf, math.nan, 0.1 + 0.2, 1e-5):
+        for value in (number, -number):
+            for text in (str(value), f"{value:.6g}", f"{value:.4f}"):
+                assert as_cell(text) == text
 
 
 def test_all_tables_are_written_there() -> None:

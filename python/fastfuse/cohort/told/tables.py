@@ -184,10 +184,7 @@ def quality_in(
 
 def quality_csv(quality: Quality) -> bytes:
     """Return what is told of each rater."""
-    dice = quality.dice.copy()
     apart = [*(one[:2] for one in quality.apart), *(one[:2] for one in quality.strange)]
-    np.fill_diagonal(dice, -1)
-    nearest = np.nanargmax(np.where(np.isnan(dice), -1, dice), axis=1)
     head = (
         "rater",
         "influence",
@@ -199,12 +196,21 @@ def quality_csv(quality: Quality) -> bytes:
     )
     rows = [
         [
-            name, quality.influence[i], quality.names[nearest[i]], quality.dice[i, nearest[i]], *quality.drift[i],
+            name, quality.influence[i], *_nearest(quality, i), *quality.drift[i],
             "; ".join(case for case, rater in apart if rater == name),
         ]
         for i, name in enumerate(quality.names)
     ]  # fmt: skip
     return csv_of(head, [*rows, ["(one more)", quality.one_more, "", "", "", "", ""]])
+
+
+def _nearest(quality: Quality, rater: int) -> tuple[str, float]:
+    """Return who is most like a rater, and their Dice; no name for a rater who met nobody, or of whose meetings nothing was marked."""
+    met = [i for i, dice in enumerate(quality.dice[rater]) if i != rater and not np.isnan(dice)]
+    if not met:
+        return "", np.nan
+    nearest = max(met, key=lambda other: quality.dice[rater, other])
+    return quality.names[nearest], quality.dice[rater, nearest]
 
 
 def stacked_in(tables: Tables, estimate: PooledEstimate | LabelEstimate | None) -> dict[str, VoteTable]:

@@ -10,6 +10,8 @@ from typing import Any
 
 SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # what spreadsheets calculate begins with one, also in full width
 ENDING = "\r\n"
+# As Python writes numbers. It reads more as such: -1_0, +1 or digits of other scripts, which spreadsheets may not.
+NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?|inf)|nan")
 # Where a cell begins: also after ; and tab, by which spreadsheets of many countries divide a line of commas.
 FORMULA = re.compile(rf"(^|[;\t\r\n])([\"']*)(?=[{SIGNS}\t\r\n])")
 ESCAPED = re.compile(rf"(^|[;\t\r\n])'([\"']*)(?=[{SIGNS}\t\r\n])")
@@ -26,7 +28,7 @@ def csv_bytes(rows: Iterable[Iterable[Any]]) -> bytes:
 
 def as_cell(value: Any) -> Any:
     """Return a text with ' before what a spreadsheet would calculate; numbers, also as texts, as they are."""
-    if not isinstance(value, str) or _is_number(value):
+    if not isinstance(value, str) or NUMBER.fullmatch(value):
         return value
     return FORMULA.sub(r"\1'\2", value)
 
@@ -34,11 +36,3 @@ def as_cell(value: Any) -> Any:
 def of_cell(text: str) -> str:
     """Return the text of which :func:`as_cell` made a cell."""
     return ESCAPED.sub(r"\1\2", text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text == text.strip()
