@@ -288,6 +288,19 @@ def test_export_asks_and_merge_and_apply(tmp_path: Path) -> None:
     assert "exists already" in run_here(tmp_path, *words, "--yes").stderr
     done = run_here(tmp_path, "cohort", "merge", "a.npz", "--out", "merged", "--method", "staple")
     assert done.returncode == 0, done.stderr
+    words = ("cohort", "merge", "a.npz", "--out", "merged", "--method", "majority")
+    before = contents(tmp_path / "merged")
+    done = run_here(tmp_path, *words)
+    assert done.returncode == 2
+    assert "merged.npz: exists already; choose another name or pass --overwrite" in " ".join(
+        done.stderr.split()
+    )
+    done = run_here(tmp_path, *words[:2], "merged/merged.npz", *words[3:], "--overwrite")
+    assert "is one of the inputs" in " ".join(done.stderr.split())
+    assert contents(tmp_path / "merged") == before
+    done = run_here(tmp_path, *words[:-1], "staple", "--prior", "estimate", "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "merged") != before
     applied = ("cohort", "apply", "merged/estimate.json", "in", "--out", "applied", "--glob", GLOB)
     done = run_here(tmp_path, *applied, "--pseudonyms", "out/pseudonyms.csv")
     assert done.returncode == 0, done.stderr

@@ -54,7 +54,7 @@ def test_each_command_has_its_folders(tmp_path: Path) -> None:
                 with pytest.raises(OutputError, match=message):
                     work(out)
         assert contents(out) == before[name]
-    write_merged(made["merge"], table, saved, cases_read([export]))
+    write_merged(made["merge"], table, saved, cases_read([export]), overwrite=True)
     assert contents(made["merge"]) == before["merge"]
     shutil.rmtree(made["fuse"] / "tables")  # patient data
     with pytest.raises(OutputError, match="holds what fastfuse cohort fuse wrote"):

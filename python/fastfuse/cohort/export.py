@@ -41,6 +41,7 @@ from .told.tables import csv_of, csvs, rater_rows
 FEWEST_CASES = 5
 ROUNDED_TO = 10
 PSEUDONYMS = "pseudonyms.csv"
+MERGED = {".npz": ("merged.npz",), ".json": ("estimate.json",), ".csv": ("raters.csv",)}  # by their endings
 Table = VoteTable | LabelTable
 
 
@@ -356,9 +357,25 @@ def _bytes_of(table: Table, read: Mapping[str, int | None]) -> bytes:
     return table_bytes(kind, **arrays, **known)
 
 
-def write_merged(out: Path, table: Table, saved: Saved, read: Mapping[str, int | None]) -> list[Path]:
-    """Write the sum, the estimate, and the table of raters; ``read``: of how many cases each one's votes are."""
+def check_merged(out: Path, tables: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse a folder for a merge in which something would be lost; ``tables``: what is merged.
+
+    Raises
+    ------
+    OutputError
+        Naming the file, or the folder.
+    """
     check_maker(out, "merge")
+    if out.is_dir():
+        for ending, names in MERGED.items():
+            check_outputs([out / name for name in names], [*tables], (ending,), overwrite=overwrite)
+
+
+def write_merged(
+    out: Path, table: Table, saved: Saved, read: Mapping[str, int | None], *, overwrite: bool = False
+) -> list[Path]:
+    """Write the sum, the estimate, and the table of raters; ``read``: of how many cases each one's votes are."""
+    check_merged(out, (), overwrite=overwrite)
     rows = rater_rows(saved.estimate, read, {"": table})  # type: ignore[dict-item, arg-type, unused-ignore]
     files = {out / "merged.npz": _bytes_of(table, read), out / "estimate.json": saved.as_bytes()}
     files |= {out / "raters.csv": csvs(rows, {}, {}, {}, {})["raters.csv"]}
