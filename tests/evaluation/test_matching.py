@@ -10,6 +10,8 @@ import pytest
 import fastfuse
 from fastfuse.evaluation.matching import case_name, images_in, pairs_in
 
+from ..cohort.files import masks, save
+
 
 def fill(folder: Path, *names: str) -> Path:
     for name in names:
@@ -84,6 +86,37 @@ def test_names_that_fit_several_are_refused(
     with pytest.raises(fastfuse.FastfuseError, match="both fit") as caught:
         pairs_in(left, right)
     assert all(name in str(caught.value) for name in named)
+
+
+@pytest.mark.parametrize("as_truth", [True, False])
+def test_a_consensus_counts_and_not_its_mask_beside_it(tmp_path: Path, as_truth: bool) -> None:
+    """Its sidecar names the mask. Without the sidecar nobody knows which of the two counts."""
+    cases = ("case-00", "case-01")
+    for number, case in enumerate(cases):
+        for rater, mask in zip("abc", masks(number), strict=True):
+            save(tmp_path / "in" / case / f"{rater}.nii.gz", mask)
+        save(tmp_path / "other" / f"{case}.nii.gz", masks(number)[0])
+    fastfuse.fuse_cohort(
+        tmp_path / "in",
+        tmp_path / "fused",
+        glob="{case}/{rater}.nii.gz",
+        save_label=True,
+        method="staple",
+        replicates=2,
+    )
+    fused, other = tmp_path / "fused" / "cases", tmp_path / "other"
+    assert (fused / "case-00" / "label.nii.gz").exists()
+    found = pairs_in(other, fused) if as_truth else pairs_in(fused, other)
+    pairs = [(other / f"{case}.nii.gz", fused / case / "consensus.nii.gz") for case in cases]
+    assert [*found.files.values()] == (pairs if as_truth else [pair[::-1] for pair in pairs])
+    assert (found.without_prediction, found.without_truth) == ([], [])
+    assert fastfuse.evaluate_folders(other, fused).summary["dice"].mean > 0.5
+    of_masks = fill(tmp_path / "masks", "case-00/label.nii.gz", "case-01/label.nii.gz")
+    assert {path.name for _, path in pairs_in(of_masks, fused).files.values()} == {"label.nii.gz"}
+    sidecar = fused / "case-01" / "consensus.json"
+    sidecar.write_text(sidecar.read_text().replace('"consensus.nii.gz"', '"another.nii.gz"'))
+    with pytest.raises(fastfuse.FastfuseError, match=r"consensus\.nii\.gz and .*label\.nii\.gz both fit"):
+        pairs_in(other, fused)
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def evaluate_folders(
     Images are matched by their path below the folder; of the rest, by the name without its ending (case.nii.gz and
     case.nrrd); of the rest, by the case's name: without last words such as _seg, _mask, _pred, _gt or _dseg, and
     without the entities of BIDS that tell what a file holds (desc, label, space ...); last, without nnU-Net's _0000.
-    A name that fits several files is refused. One case is in memory at a time.
+    A name that fits several files is refused, except a consensus beside further outputs that its sidecar names, as the mask that
+    ``save_label`` wrote: the consensus counts. One case is in memory at a time.
 
     Parameters
     ----------

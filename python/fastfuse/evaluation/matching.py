@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import FastfuseError
-from ..images.paths import shown
+from ..images.paths import recorded, shown
+from ..images.sidecar import json_of, sidecar_path
 from ..inputs.names import composed
 
 COMPRESSED = (".gz", ".bz2")
@@ -54,7 +55,8 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     First come images of one file name (below the folders); of the rest, those of one name without its ending, as in
     case.nii.gz and case.nrrd; of the rest, those of one case name, as in sub-01_desc-net_mask.nii.gz and
     sub-01_label-lesion_dseg.nii.gz or in case_seg.nii.gz and case_gt.nii.gz, and last those that differ by nnU-Net's
-    _0000. Names that fit several files are refused. Letters with accents are one however they are written: macOS takes them
+    _0000. Of several that fit one, those are left out that the sidecar of another names as its further outputs, as the mask
+    (label.nii.gz) beside a consensus; else they are refused. Letters with accents are one however they are written: macOS takes them
     apart.
     """
     left, right = images_in(predictions), images_in(truths)
@@ -63,7 +65,7 @@ def pairs_in(predictions: Path, truths: Path) -> Pairs:
     ways = dict.fromkeys(WAYS, 0)
     keys: tuple[Callable[[str], str], ...] = (str, composed, _stem, case_name, _without_channel)
     for way, key in zip((WAYS[0], *WAYS), keys, strict=True):
-        found = _matched(left, right, key)
+        found = _matched(predictions, left, truths, right, key)
         ways[way] += len(found)
         doubts += _in_letters(found)
         for one, other in found:
@@ -194,13 +196,29 @@ def _is_named_as_image(path: Path, folder: Path) -> bool:
 
 
 def _matched(
-    left: Mapping[str, Path], right: Mapping[str, Path], key: Callable[[str], str]
+    predictions: Path,
+    left: dict[str, Path],
+    truths: Path,
+    right: dict[str, Path],
+    key: Callable[[str], str],
 ) -> list[tuple[str, str]]:
-    """Return the names of both sides that have one key; refuse a key of several names of one side."""
+    """Return the names of both sides that have one key; refuse a key of several names of one side.
+
+    Names that are further outputs of a consensus beside them are taken away.
+    """
     ours, theirs = _by_key(left, key), _by_key(right, key)
     found = []
     for shared in sorted(ours.keys() & theirs.keys()):
-        for names, other in ((ours[shared], theirs[shared]), (theirs[shared], ours[shared])):
+        sides = (
+            (predictions, left, ours[shared], theirs[shared]),
+            (truths, right, theirs[shared], ours[shared]),
+        )
+        for folder, all_names, names, other in sides:
+            if len(names) == 1:
+                continue
+            for name in _further_outputs(folder, names):
+                names.remove(name)
+                del all_names[name]
             if len(names) > 1:
                 raise FastfuseError(
                     f"{shown(names[0])} and {shown(names[1])} both fit {shown(other[0])}: give files that belong "
@@ -208,6 +226,18 @@ def _matched(
                 )
         found.append((ours[shared][0], theirs[shared][0]))
     return found
+
+
+def _further_outputs(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return those of the files that the sidecar of another of them names beside its consensus, such as its mask."""
+    beside: set[str] = set()
+    for name in names:
+        path = PurePosixPath(name)
+        facts = json_of(sidecar_path(folder / path))
+        outputs = facts.get("outputs") if isinstance(facts, dict) else None
+        if isinstance(outputs, dict) and outputs.get("consensus") == recorded(path.name):
+            beside |= {str(path.parent / str(one)) for what, one in outputs.items() if what != "consensus"}
+    return [name for name in names if name in beside]
 
 
 def _by_key(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
