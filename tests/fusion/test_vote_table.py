@@ -181,6 +181,7 @@ def test_what_is_no_table_is_refused(patterns: Any, counts: Any, sentence: str) 
         (["A", "B", "A"], "names holds 'A' twice"),
         (["A", "B", ""], r"names\[2\] is empty"),
         (["A", "B\0", "C"], r"names\[1\] is 'B\\x00': it holds a control character"),
+        (["A", "B\u2028C", "C"], r"names\[1\] is 'B\\u2028C': it holds a control character"),
     ],
 )
 def test_bad_names_are_refused(names: Any, sentence: str) -> None:

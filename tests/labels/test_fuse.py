@@ -261,6 +261,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"labels": []}, "labels is empty"),
     ({"labels": "some"}, "labels is 'some': it must be 'all', a list of integers"),
     ({"labels": {0: "a", 1: "a"}}, "labels holds the name 'a' twice"),
+    ({"labels": {0: "a", 1: "b\nc"}}, r"labels\[1\] is 'b\\nc': it holds a control character; leave it out"),
     ({"labels": range(70000)}, "labels holds 70000 labels: at most 65,535"),
     ({"labels": [0, 2**60]}, "labels holds a number beyond 2"),
     ({"init": "mean"}, "init is 'mean': it must be 'auto' or 'plurality' or 'vote' or 'itk'"),

@@ -74,6 +74,9 @@ def test_names_of_labels_do_nothing_to_the_terminal(case: Path, colours: str) ->
     for text in (told, warned, (case / f"log{colours}").read_text(encoding="utf-8")):
         assert not set(text) & {*"\x1b\x07\x9b\u202e"}
     assert r"x\x1b]0;taken\x07\x1b[8mgone" in told
+    rows = told[told.index("each label") :].splitlines()
+    starts = {line.index(found[0]) for line in rows if (found := re.search(r"r\d\.nii\.gz", line))}
+    assert len(starts) == 1  # escapes count for the width of a column
 
 
 def test_json_is_the_sidecar(case: Path) -> None:

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from fastfuse.images.paths import shown
-from fastfuse.report.lines import Plain, columns_of, printable, without_markup
+from fastfuse.report.lines import Plain, columns_of, inert, printable, without_markup
 from fastfuse.report.table import Column, Row, Table
-from fastfuse.report.terminal import output
+from fastfuse.report.terminal import output, print_below
 
 TEXTS = [
     *(
@@ -38,7 +38,7 @@ TEXTS = [
 def test_markup_and_widths_are_those_of_rich(text: str) -> None:
     assert printable(text) == escape(shown(text))
     assert without_markup(shown(text)) == Text.from_markup(shown(text)).plain
-    assert columns_of(text) == cell_len(text)
+    assert columns_of(text) == cell_len(inert(text))
 
 
 @pytest.mark.parametrize("text", [text for text in TEXTS if text.isprintable()])
@@ -49,6 +49,25 @@ def test_a_plain_line_is_what_rich_writes_into_a_pipe(text: str) -> None:
     )
     Plain(plain).line(text, "bold")
     assert plain.getvalue() == by_rich.getvalue()
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b[31m", "\x85", "\u2028", "\u202e", "\t"])
+def test_a_line_is_one_line_and_a_table_stays_straight(
+    sign: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a name within a file holds."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_below(output(), [f"raters {sign} and [b] others"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.isprintable()
+    name = f"na{sign}me".replace("\n", "\r")  # \n parts the lines of a cell
+    rows = [Row([name, "0.5"]), Row(["another, and longer", "0.25"])]
+    Table("a title\nof two lines", [Column("label", right=False), Column("Dice")], rows).print(output())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["a title", "of two lines"]
+    assert all(one.isprintable() for one in lines)
+    first, other = (next(one for one in lines if end in one) for end in ("me", "longer"))
+    assert first.index("0.5") + len("0.5") == other.index("0.25") + len("0.25")
 
 
 @pytest.mark.parametrize("columns", [48, 60, 80])

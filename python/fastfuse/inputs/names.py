@@ -39,7 +39,8 @@ OF_SEVERAL = tuple(
         (r"^has no place of its own and is\b", "have no place of their own and are"),
     )
 )  # what remains in the singular is said of "each"
-UNKEPT = ("Cc", "Cs")  # control characters and half surrogates, which a file does not keep
+# Control characters and half surrogates, which a file does not keep, and ends of lines and paragraphs of Unicode.
+UNKEPT = ("Cc", "Cs", "Zl", "Zp")
 
 
 def quoted(value: Any) -> str:
@@ -203,9 +204,19 @@ def _checked(name: Any, place: int) -> str:
         raise TypeError(f"names[{place}] is {quoted(name)}: a name is a text")
     if not name:
         raise ValueError(f"names[{place}] is empty: give each rater a name")
-    if any(unicodedata.category(character) in UNKEPT for character in name):
-        raise ValueError(f"names[{place}] is {quoted(name)}: it holds a control character; leave it out")
+    check_in_one_line(name, f"names[{place}]")
     return composed(name)
+
+
+def in_one_line(name: str) -> str:
+    """Return a name of a file with escapes for what :func:`check_in_one_line` refuses of a caller."""
+    return "".join(repr(one)[1:-1] if unicodedata.category(one) in UNKEPT else one for one in name)
+
+
+def check_in_one_line(name: str, where: str) -> None:
+    """Refuse a name that no line of a table, or of a file, can hold; ``where``: how a message calls it."""
+    if in_one_line(name) != name:
+        raise ValueError(f"{where} is {quoted(name)}: it holds a control character; leave it out")
 
 
 def cells_of(line: str) -> list[str]:

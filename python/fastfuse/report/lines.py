@@ -16,7 +16,7 @@ SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 NARROWEST = 48  # columns of standard output: a narrower table would lose digits and words
 COLOURING = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")  # variables that let rich colour a pipe
 EMOJI = re.compile(r":\S+:")
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 NARROW = frozenset("─–×²³")  # beyond ASCII, what tables are made of
 
 
@@ -24,7 +24,7 @@ class Lines(Protocol):
     """A stream that takes lines."""
 
     def line(self, text: str, style: str = "") -> None:
-        """Write a line as it is: not wrapped, not cut, no markup in it."""
+        """Write one line: not wrapped, not cut, no markup in it; what :func:`inert` escapes, it escapes."""
 
 
 class Plain:
@@ -104,7 +104,7 @@ def printable(text: object) -> str:
 
 
 def inert(text: str) -> str:
-    """Escape what moves a terminal, or turns the order of letters, which names within files may hold; ends of lines stay."""
+    """Escape what ends a line, moves a terminal, or turns the order of letters, which names within files may hold."""
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
@@ -118,7 +118,8 @@ def without_markup(line: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return the columns that a text takes on a terminal."""
+    """Return the columns that a text takes on a terminal, where it is :func:`inert`."""
+    text = inert(text)
     if text.isprintable() and (text.isascii() or all(sign.isascii() or sign in NARROW for sign in text)):
         return len(text)
     from rich.cells import cell_len

@@ -90,7 +90,8 @@ class Table:
         return replace(self, rows=rows)
 
     def _print(self, to: Lines) -> None:
-        _print(to, self.title, "bold")
+        for line in self.title.split("\n"):
+            _print(to, line, "bold")
         heads = self._lines([column.title for column in self.columns], bottom=True)
         for line in ["", *heads, self._rule()]:
             _print(to, line, "")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...inputs.checks import whole_number
-from ...inputs.names import enumerated, quoted
+from ...inputs.names import check_in_one_line, enumerated, quoted
 
 MOST_LABELS = 65535
 
@@ -133,6 +133,7 @@ def _of_names(names: Mapping[Any, Any]) -> Labels:
     for value, name in zip(values, called, strict=True):
         if not isinstance(name, str) or not name:
             raise TypeError(f"labels[{value}] is {quoted(name)}: a name is a text")
+        check_in_one_line(name, f"labels[{value}]")
         if called.count(name) > 1:
             raise ValueError(
                 f"labels holds the name {quoted(name)} twice: each label needs a name of its own"

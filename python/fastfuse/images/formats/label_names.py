@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import ImageError
-from ...inputs.names import cells_of, unquoted
+from ...inputs.names import cells_of, in_one_line, unquoted
 from ..checks import check_regular
 from ..dataset_json import fault_of, names_in
 from ..paths import shown
@@ -53,7 +53,7 @@ Entry = tuple[int, str, str]  # label, name, colour or nothing
 
 
 def read_label_names(path: Path) -> LabelNames:
-    """Read names of labels, and colours where there are any.
+    """Read names of labels, each with control characters escaped, and colours where there are any.
 
     Raises
     ------
@@ -63,7 +63,11 @@ def read_label_names(path: Path) -> LabelNames:
     check_regular(path)
     if path.stat().st_size > MOST_BYTES and not path.name.lower().endswith(NRRD_SUFFIXES):
         raise ImageError(f"{shown(path)}: it is too long for names of labels; give {FORMATS}")
-    entries = [(label, name.strip(), colour) for label, name, colour in _reader(path)(path) if name.strip()]
+    entries = [
+        (label, in_one_line(name.strip()), colour)
+        for label, name, colour in _reader(path)(path)
+        if name.strip()
+    ]
     if not entries:
         raise ImageError(f"{shown(path)}: it names no labels; give {FORMATS}")
     names = _one_each(path, entries)
