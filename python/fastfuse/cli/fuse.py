@@ -36,8 +36,8 @@ from .switches import (
 from .words.declared import Argument, Context, Option
 
 EXAMPLES = (
-    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --preset recommended --image flair.nii.gz --mask brain.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
     "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --soften --image flair.nii.gz --roi 4",
     "fastfuse fuse rater*.nii.gz -o labels.nii.gz --labels all --label-names names.tsv",
 )

@@ -7,7 +7,7 @@ from . import apply, export, fuse, merge
 
 SUMMARY = "Fuse many cases, with rates of the raters that all cases share."
 EXAMPLES = (
-    "fastfuse cohort fuse msseg-2016 --out fused",
+    "fastfuse cohort fuse msseg-2016 --out fused --preset recommended",
     "fastfuse cohort apply fused/estimate.json new-cases --out new-fused",
     "fastfuse cohort fuse --help",
 )

@@ -82,9 +82,8 @@ class MaskName(str, Enum):
 
 
 EXAMPLES = (
-    "fastfuse cohort fuse msseg-2016 --out fused --workers 4",
+    "fastfuse cohort fuse msseg-2016 --out fused --preset recommended --workers 4",
     "fastfuse cohort fuse data --out fused --method staple --glob '{case}/masks/{rater}.nii.gz'",
-    "fastfuse cohort fuse msseg-2016 --out fused --preset recommended",
     "fastfuse cohort fuse data --out fused --table cases.tsv --shard 1/8",
 )
 

@@ -15,7 +15,7 @@ from .declared import for_typer
 
 SUMMARY = "Fuse several raters' segmentations of a 3-D medical image into one consensus."
 EXAMPLES = (
-    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --mask brain.nii.gz",
+    "fastfuse fuse rater*.nii.gz -o consensus.nii.gz --preset recommended --mask brain.nii.gz",
     "fastfuse soften rater*.nii.gz --image flair.nii.gz --out-dir soft",
     "fastfuse demo demo-case",
     "fastfuse fuse --help",

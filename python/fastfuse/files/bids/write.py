@@ -24,6 +24,8 @@ from .letters import label_of
 LESION = "L"  # BIDS's abbreviation
 TABLE = b"index\tname\tabbreviation\n0\tbackground\tBG\n1\tlesion\tL\n"
 NIFTI = (".nii", ".nii.gz")
+SEPARATOR = re.compile(r"[/\\]")
+NUMBER = re.compile(r" \(\d+\)$")  # of a file that is given several times
 ENDINGS = (".nii.gz", ".json", ".tsv")
 
 
@@ -199,6 +201,7 @@ def _about(facts: Mapping[str, Any], description: Description) -> dict[str, Any]
     files += [one["file"] for one in told if one["file"] not in (*files, rates) and "beside" not in one]
     read_ones = sources(description, files)
     called = dict(zip((file for file in files if file is not None), read_ones, strict=True))
+    called |= _places_in_names(facts["raters"], called)
     kept = {name: value for name, value in facts.items() if name not in ("recipe", "outputs")}
     return {
         "Sources": read_ones,
@@ -208,17 +211,29 @@ def _about(facts: Mapping[str, Any], description: Description) -> dict[str, Any]
     }
 
 
+def _places_in_names(raters: Sequence[Mapping[str, Any]], called: Mapping[str, str]) -> dict[str, str]:
+    """Return a URI for each rater's name that tells folders: the end of a path, where files of one name lie in several."""
+    found = {}
+    for one in raters:
+        name = NUMBER.sub("", one["name"])
+        number = one["name"][len(name) :]
+        if one["file"] in called and SEPARATOR.search(name) and shown(one["file"]).endswith(name):
+            found[one["name"]] = called[one["file"]] + number
+    return found
+
+
 def _without_places(value: Any, called: Mapping[str, str], key: str = "") -> Any:
-    """Return facts with the URIs of files in the place of their paths, which tell of this machine; names of raters stay."""
+    """Return facts with the URIs of files in the place of their paths, which tell of this machine; names without folders stay."""
     if isinstance(value, dict):
-        return {name: _without_places(one, called, name) for name, one in value.items()}
+        named = {name: called.get(name, name) if SEPARATOR.search(name) else name for name in value}
+        return {named[name]: _without_places(one, called, name) for name, one in value.items()}
     if isinstance(value, list):
         return [_without_places(one, called, key) for one in value]
-    if not isinstance(value, str) or key == "name":
+    if not isinstance(value, str) or (key == "name" and not SEPARATOR.search(value)):
         return value
     if value in called:
         return called[value]
-    files = sorted((file for file in called if "/" in file or "\\" in file), key=len, reverse=True)
+    files = sorted((file for file in called if SEPARATOR.search(file)), key=len, reverse=True)
     if not files:
         return value
     whole = rf"(?<![\w./\\-])(?:{'|'.join(map(re.escape, files))})"  # and not the end of another file's path
