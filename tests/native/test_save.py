@@ -274,3 +274,30 @@ def test_votes_that_are_held_are_found(tmp_path: Path, kind: str) -> None:
     if kind in ("stack", "last axis"):
         with pytest.raises(ValueError, match="no longer in memory"):
             fusion.report(tmp_path / "page.html", overwrite=True)
+
+
+@pytest.mark.parametrize("by", ["present", "nan"])
+def test_what_raters_of_files_did_not_read_is_left_out_where_all_read_as_many_voxels(
+    tmp_path: Path, by: str
+) -> None:
+    """The page of the fusion is that of its files, whose regions are read again."""
+    pytest.importorskip("jinja2")
+    looked = [np.ones(MASKS[0].shape, np.uint8) for _ in MASKS]
+    for place, one in enumerate(looked):
+        one[place] = 0  # another slice for each
+    options: dict[str, Any] = {"missing": "nan"}
+    votes = [np.where(one, mask, np.nan).astype(np.float32) for mask, one in zip(MASKS, looked, strict=True)]
+    if by == "present":
+        (tmp_path / "seen").mkdir()
+        options, votes = {"present": saved(looked, tmp_path / "seen")}, [*MASKS]
+    made = fastfuse.fuse_files(
+        saved(votes, tmp_path), tmp_path / "c.nii.gz", method="staple", report=tmp_path / "a.html", **options
+    )
+    made.report(tmp_path / "b.html")
+    a, b = ((tmp_path / f"{name}.html").read_text() for name in "ab")
+    assert len({int(one) for one in made.n_read}) == 1
+    for text in (a, b):
+        assert "What a rater did not read counts as unmarked." not in text
+        assert "All is over the voxels that a rater read." in text
+    tables = [re.findall(r"<table.*?</table>", text, re.DOTALL)[:2] for text in (a, b)]
+    assert tables[0] == tables[1]

@@ -127,7 +127,9 @@ def report(
     called = names_for(origin, names)
     given = with_files_read(origin, raters)
     marks = marks_for(fusion, given)
-    partly = origin.partial or origin.options.get("missing", "error") != "error"
+    told = origin.facts or {}  # of a fusion of files
+    missing = told.get("options", origin.options).get("missing", "error")
+    partly = origin.partial or bool(told.get("present")) or missing != "error"
     counts = np.asarray(fusion.n_read)
     partly = partly or bool((counts < counts.max(initial=0)).any())  # as of a rater who is None
     looked = looked_for(fusion, given) if partly and keeps_regions(origin) else ()
