@@ -78,6 +78,7 @@ def _check_pooled(parts: Mapping[str, Any], method: str) -> None:
     _numbers("prior", _of(parts, "prior"), [cases], RATE)
     _one_of("priors", _of(parts, "priors"), ("own", "shared"))
     _one_of("by_masses", parts.get("by_masses", False), (True, False))
+    _check_untold(parts.get("untold"), names)
     held = [entry for entry in ("rates", "shared", "classes") if parts.get(entry) is not None]
     if len(held) != 1:
         raise UnfitError(
@@ -93,6 +94,17 @@ def _check_pooled(parts: Mapping[str, Any], method: str) -> None:
     if held == ["shared"]:
         _check_core("shared", rates, names)
         _agree("prior", parts["prior"], "shared.prior", [rates["prior"]] * len(cases), [cases])
+
+
+def _check_untold(kept: Any, names: Sequence[str]) -> None:
+    """Refuse what does not tell of each rater whether their sensitivity, and their specificity, is 0/0."""
+    rows = [[one for one in row if isinstance(one, bool)] for row in kept or () if isinstance(row, list)]
+    if kept is not None and (
+        not isinstance(kept, list) or [*map(len, rows)] != [len(names)] * 2 or rows != kept
+    ):
+        raise UnfitError(
+            f"untold is {quoted(kept)}: it must hold true or false for the sensitivity and the specificity of each rater"
+        )
 
 
 def _check_classes(kept: Mapping[str, Any], names: Sequence[str], cases: Sequence[str]) -> None:

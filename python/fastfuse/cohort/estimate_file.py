@@ -165,6 +165,7 @@ def _parts_of_pooled(made: PooledEstimate) -> dict[str, Any]:
         "rates": None if made._rates is None else _plain(asdict(made._rates)),
         "shared": shared,
         **({"by_masses": True} if made._by_masses else {}),
+        **({} if made._untold is None else {"untold": made._untold.tolist()}),
         **(_parts_of_classes(made) if isinstance(made, PooledClassEstimate) else {}),
     }
 
@@ -189,6 +190,7 @@ def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
         "n_voxels": parts["n_voxels"],
         "intervals": intervals,
         "_options": options,
+        "_untold": None if "untold" not in parts else np.array(parts["untold"], bool),
     }
     prior = _array(parts["prior"])
     shared = None

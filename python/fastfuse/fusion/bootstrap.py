@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.arrays import Array
+from ..inputs.checks import check_performance_prior
 from .backends.core import CoreOptions, core_options, fit, rates_of
 from .backends.found import Found
 from .intervals import LEAST_SEEN, Intervals, Rates, from_information, spread
-from .option_checks import FEWEST_OF_CLASSES
+from .option_checks import FEWEST_OF_CLASSES, of_rates
 from .options import Options
 from .registry import Method
 
@@ -78,6 +79,31 @@ def told_by_votes(found: Found) -> NDArray[np.bool_]:
     if found.table is None:
         return told
     return told & voting_where(found.table.patterns)[:, found.table.counts > 0].any(axis=1)
+
+
+def untold_in(
+    found: Found, method: Method, options: Options, places: Sequence[int], raters: int
+) -> NDArray[np.bool_] | None:
+    """Tell whose sensitivity, and specificity, is 0/0, shape (2, raters); None where no rate is.
+
+    ``places``: of the raters in ``found``. With a performance prior a rate is never 0/0: the belief alone makes it.
+    """
+    if not of_rates(method) or found.estimate.latent is not None:
+        return None
+    least = min(np.min(found.seen_by), np.min(found.read - found.seen_by))
+    if least >= LEAST_SEEN and (found.volume > 0).all() and (found.unmarked > 0).all():
+        return None  # of nearly every fusion; patterns are not looked at
+    return for_raters(~told_by_votes(found), options, places, raters)
+
+
+def for_raters(
+    untold: NDArray[np.bool_], options: Options, places: Sequence[int], raters: int
+) -> NDArray[np.bool_] | None:
+    """Return whose rates are 0/0, of all raters; None where no rate is, as no belief makes it."""
+    believed = [of_rate[0] > 1 for of_rate in check_performance_prior(options.performance_prior)]
+    whole = np.zeros((2, raters), bool)
+    whole[:, list(places)] = untold & ~np.array(believed)[:, None]
+    return whole if whole.any() else None
 
 
 def voting_where(patterns: Rates, *, by_shares: bool = True) -> NDArray[np.bool_]:

@@ -17,21 +17,17 @@ from ..inputs.threads import remarks_on_threads
 from .backends import core
 from .backends.cpu import Cpu
 from .backends.found import CoreEstimate
-from .bootstrap import Samples, intervals_of
+from .bootstrap import Samples, intervals_of, untold_in
 from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .fit.result import Fit, Tested
 from .fit.source import Source
-from .intervals import Intervals
+from .intervals import Intervals, shown_rate
 from .masses.table import MassTable, check_takes_masses
 from .messages import SOFT_VOTES
 from .native.remembered import with_origin
 from .option_checks import NO_INTERVALS, is_map
-from .options import (
-    Missing,
-    Options,
-    Roi,
-)
+from .options import Missing, Options, Roi
 from .pipeline import check_image
 from .registry import Method, keeping_given, method_called
 from .result import OF_LEVELS, Fusion, OfLevels, for_all, fusion_of, in_kind_of, of_levels
@@ -87,6 +83,7 @@ class Estimate:
     _rates: CoreEstimate = field(repr=False)
     _options: Options = field(repr=False)
     _votes: Tested | None = field(default=None, repr=False, kw_only=True)
+    _untold: NDArray[np.bool_] | None = field(default=None, repr=False, kw_only=True)  # whose rates are 0/0
 
     @property
     def fit(self) -> Fit | None:
@@ -188,6 +185,7 @@ class Estimate:
             intervals=intervals,
             _rates=core.rates_at(places, self._rates),
             _votes=self._votes if tuple(names) == self.names else None,
+            _untold=None if self._untold is None else self._untold[:, places],
             **parts,
         )
 
@@ -280,6 +278,7 @@ class Estimate:
             n_iter=self.n_iter,
             converged=self.converged,
             intervals=self.intervals,
+            _untold=self._untold,
         )
 
     def __repr__(self) -> str:
@@ -289,7 +288,9 @@ class Estimate:
         title = f"{self.method}, {size}, prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}"
         lines = [f"{type(self).__name__}({title}, {state})"]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
-        shown = list(zip(self.names, self.sensitivity, self.specificity, strict=True))[:MOST_SHOWN]
+        shown = list(
+            zip(self.names, *(shown_rate(self, name) for name in ("sensitivity", "specificity")), strict=True)
+        )[:MOST_SHOWN]
         for name, *rates in shown:
             lines.append(f"  {name:{width}}  {rates[0]:>11.4f}  {rates[1]:>11.4f}")
         if len(self.names) > MOST_SHOWN:
@@ -384,6 +385,7 @@ def estimated(
         _rates=found.estimate,
         _options=options,
         _votes=votes,
+        _untold=untold_in(found, method, options, places, len(places)),
         **levels,
     )
     remarks = remarks_on_estimate(fusion, found, method, options, names=table.names, resampled=resampled)

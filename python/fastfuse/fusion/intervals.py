@@ -7,6 +7,7 @@ likelihood estimation of misspecified models*, Econometrica 50(1), 1982.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,15 @@ class Intervals:
             parts[name] = getattr(whole, name).copy()
             parts[name][places] = getattr(self, name)
         return Intervals(self.kind, **parts)
+
+
+def shown_rate(of: Any, name: str) -> Rates:
+    """Return the sensitivity or specificity of a fusion or an estimate as tables show it: nan where it is 0/0.
+
+    EM leaves such a rate at 1e-12, or 1, which says nothing of the rater.
+    """
+    rates, untold = getattr(of, name), of._untold
+    return rates if untold is None else np.where(untold[int(name == "specificity")], np.nan, rates)
 
 
 def spread(rates: Rates, known: NDArray[np.bool_]) -> tuple[Rates, Rates]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..errors import said
@@ -10,7 +11,7 @@ from ..inputs.threads import remarks_on_threads
 from .backends.backend import backend_for
 from .backends.decisions import check_decisions
 from .backends.found import Found
-from .bootstrap import intervals_of
+from .bootstrap import intervals_of, untold_in
 from .case import Case
 from .declared import switch
 from .diagnostics import remark_on_nothing, remarks_on
@@ -86,6 +87,7 @@ def answer(
     is_decided = case.decisions is not None
     votes = Source.of(found, method, options, places, raters, is_decided=is_decided)
     fusion = for_all(fusion_of(found, probability, method.name, intervals, votes), places, raters)
+    fusion = replace(fusion, _untold=untold_in(found, method, options, places, raters))
     if options.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:

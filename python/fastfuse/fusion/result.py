@@ -15,6 +15,7 @@ from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
 from .backends.found import CoreEstimate, Found
+from .intervals import shown_rate
 from .native.outlets import Outlets
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Fusion(Outlets):
         p(truth 1 | votes) of each voxel, in [0, 1]; 0 outside the mask. A tensor where the raters' votes are tensors of
         PyTorch, or of another library on a device.
     sensitivity : ndarray of float64, shape (m,)
-        p(vote 1 | truth 1) of each rater, kept 1e-12 away from 0 and 1; nan if nobody marks anything, or the rater
-        has no vote.
+        p(vote 1 | truth 1) of each rater, kept 1e-12 away from 0 and 1; nan if nobody marks anything, or the rater has no
+        vote. It is 0/0, of no meaning, if the consensus holds nothing where they read: tables show it as undefined.
     specificity : ndarray of float64, shape (m,)
         p(vote 0 | truth 0) of each rater; nan if everybody marks everything.
     prior : float
@@ -91,6 +92,7 @@ class Fusion(Outlets):
     intervals: Intervals | None = None
     _votes: Tested | None = field(default=None, repr=False, kw_only=True)
     _origin: Origin | None = field(default=None, repr=False, kw_only=True)
+    _untold: NDArray[np.bool_] | None = field(default=None, repr=False, kw_only=True)  # whose rates are 0/0
 
     @property
     def fit(self) -> Fit | None:
@@ -140,7 +142,7 @@ class Fusion(Outlets):
         return ones
 
     def table(self) -> list[dict[str, Any]]:
-        """Return a row for each rater: a list of dicts, as ``pandas.DataFrame`` takes it."""
+        """Return a row for each rater: a list of dicts, as ``pandas.DataFrame`` takes it; nan for a rate that is 0/0."""
         raters = len(self.sensitivity)
         names = (
             [f"rater {i}" for i in range(raters)] if self._origin is None else map(str, self._origin.names)
@@ -155,7 +157,7 @@ class Fusion(Outlets):
         """Return the columns of the table."""
         rates: dict[str, Rates] = {}
         for name in ("sensitivity", "specificity"):
-            rates[name] = getattr(self, name)
+            rates[name] = shown_rate(self, name)
             if self.intervals is not None:
                 rates[f"{name}_error"] = getattr(self.intervals, f"{name}_error")
                 rates[f"{name}_low"], rates[f"{name}_high"] = getattr(self.intervals, name).T

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import fastfuse
 from fastfuse import fuse, pool, tabulate
+from fastfuse.cohort.estimate_file import read_estimate
+from fastfuse.report.fusion import print_fusion
 
 from ...cohort.files import GLOB, SHAPE, make_cohort, mask_path, masks, save
 
@@ -127,7 +131,100 @@ def test_tables_of_a_cohort(tmp_path: Path, priors: Any) -> None:
     assert found.failed == {}
     rows = csv.DictReader((tmp_path / "out" / "raters.csv").read_text().splitlines())
     (dan,) = [row for row in rows if row["rater"] == "Dan"]
-    assert float(dan["sensitivity"]) < 1e-6
-    assert (dan["sensitivity_low"], dan["sensitivity_high"]) == ("", "")
+    assert (dan["sensitivity"], dan["sensitivity_low"], dan["sensitivity_high"]) == ("", "", "")
+    assert float(dan["specificity"]) > 0.99
+    assert found.estimate.sensitivity[2] < 1e-6
+    assert "nan" in repr(found.estimate).splitlines()[4]
+    facts = json.loads((tmp_path / "out" / "cases" / "healthy-0" / "consensus.json").read_text())
+    assert {one["name"]: one["sensitivity"] is None for one in facts["raters"]} == {
+        "Ann": False,
+        "Bob": False,
+        "Dan": True,
+    }
     assert [one.startswith("Dan ") for one in remarks if "tells the sensitivity" in one] == [True]
     assert np.prod(SHAPE) == found.estimate.n_voxels / 6
+    kept = json.loads((tmp_path / "out" / "estimate.json").read_text())
+    assert kept["estimate"]["untold"] == [[False, False, True, False], [False] * 4]
+    assert kept["estimate"]["sensitivity"][2] < 1e-6
+    assert [row["sensitivity"] is None for row in found.facts["raters"]] == [False, False, True, False]
+    kept["estimate"]["untold"] = [[False, 1, True, False], [False] * 4]
+    (tmp_path / "damaged.json").write_text(json.dumps(kept))
+    with pytest.raises(fastfuse.FastfuseError, match="it must hold true or false for the sensitivity"):
+        read_estimate(tmp_path / "damaged.json")
+
+
+def test_tables_show_no_rate_that_is_0_of_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Terminal, sidecar, data frame and notebook say that it is undefined; attributes keep EM's number."""
+    votes = [np.reshape(vote, (40, 10, 10)) for vote in half_read()]
+    found, _ = told(fuse, votes, method="staple", missing="nan")
+    rates = [row["sensitivity"] for row in found.table()]
+    assert np.isnan(rates[3])
+    assert rates[:3] == found.sensitivity[:3].tolist()
+    assert found.sensitivity[3] == 1e-12
+    assert found._repr_html_().count("undefined") == 2  # of PPV, too
+    told(found.save, tmp_path / "consensus.nii", like=nib.Nifti1Image(votes[0], np.eye(4)))
+    facts = json.loads((tmp_path / "consensus.json").read_text())
+    assert facts["raters"][3]["sensitivity"] is None
+    assert facts["raters"][3]["specificity"] == found.specificity[3]
+    facts["raters"][3]["marked_ml"] = 0.0
+    for one in facts["raters"]:
+        one["marked_ml"] = one["marked_ml"] or 0.0
+    print_fusion(facts, [])
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.strip().startswith("rater 3")]
+    assert line.split()[2:4] == ["undefined", "1.0000"]
+    upside_down, _ = told(fuse, [1 - one for one in votes], method="staple", missing="nan")
+    assert np.isnan(upside_down.table()[3]["specificity"])
+    assert upside_down.specificity[3] == 1e-12
+
+
+def test_a_belief_makes_the_rate() -> None:
+    found, _ = told(fuse, half_read(), method="staple", missing="nan", performance_prior=(50, 0.9 * 50))
+    assert found.table()[3]["sensitivity"] == found.sensitivity[3] > 0.1
+
+
+def test_two_labels() -> None:
+    """Both may be true everywhere: EM ends at 1e-12 for who votes where label 4 is nowhere."""
+    votes = [4 * one for one in half_read()]
+    found, _ = told(fastfuse.staple, votes, labels=[0, 4], missing="nan", candidates="all")
+    assert found.sensitivity[3, 1] == 1e-12
+    shown = np.reshape([row["sensitivity"] for row in found.table()], (4, 2))
+    assert np.argwhere(np.isnan(shown)).tolist() == [[3, 1]]
+
+
+def test_three_labels(tmp_path: Path) -> None:
+    """One stray voxel of label 4 is none of the consensus's: the rate that the belief makes is no estimate."""
+    votes = [np.reshape(4 * one, (40, 10, 10)) for one in half_read(raters=6)]
+    for one in votes:
+        one[-4:] = 5
+    votes[0][21, 0, 0] = 4
+    found, _ = told(fastfuse.staple, votes, labels=[0, 4, 5], missing="nan")
+    assert found.sensitivity[6, 1] > 0.8
+    shown = np.reshape([row["sensitivity"] for row in found.table()], (7, 3))
+    assert np.argwhere(np.isnan(shown)).tolist() == [[6, 1]]
+    told(found.save, tmp_path / "labels.nii", like=nib.Nifti1Image(votes[0], np.eye(4)))
+    facts = json.loads((tmp_path / "labels.json").read_text())
+    assert [one["sensitivity"] is None for one in facts["raters"][6]["labels"]] == [False, True, False]
+
+
+def test_means_over_cases_leave_it_out(tmp_path: Path) -> None:
+    """Each case by itself: in one of two, Dan looks only where nothing is."""
+    root = tmp_path / "in"
+    for case in range(2):
+        votes = [np.reshape(vote, (40, 10, 10)).astype(np.float32) for vote in half_read(seed=case)]
+        votes[3] = votes[3] if case else np.where(np.arange(40)[:, None, None] < 3, votes[0], votes[1])
+        for name, vote in zip(("Ann", "Bob", "Cai", "Dan"), votes, strict=True):
+            save(mask_path(root, f"case-{case}", name), vote)
+    found, _ = told(
+        fastfuse.fuse_cohort, root, tmp_path / "out", glob=GLOB, method="staple", pool="none", missing="nan"
+    )
+    assert found.failed == {}
+    of_dan = []
+    for case in range(2):
+        path = tmp_path / "out" / "cases" / f"case-{case}" / "consensus.json"
+        of_dan.append(json.loads(path.read_text())["raters"][3])
+    assert of_dan[1]["sensitivity"] is None
+    (row,) = [row for row in found.facts["raters"] if row["rater"] == "Dan"]
+    assert row["sensitivity"] == of_dan[0]["sensitivity"] > 0.5
+    assert row["sensitivity_95"] == [None, None]
+    assert row["specificity"] == np.mean([one["specificity"] for one in of_dan])
+    assert None not in row["specificity_95"]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fusion.bootstrap import percentiles
-from ...fusion.intervals import Intervals
+from ...fusion.intervals import Intervals, shown_rate
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.table import LabelTable
 from ...fusion.of_raters.agreement import of_tables
@@ -32,6 +32,7 @@ from ...inputs.names import told
 from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
+RATES = "sensitivity", "specificity"
 MOST_IN_A_FIGURE = 400  # cases
 
 
@@ -85,10 +86,11 @@ def rater_rows(
             for k in range(len(called))
         ]  # fmt: skip
     intervals = estimate.intervals
+    rates = [shown_rate(estimate, what) for what in RATES]
     one, zero = (unknown, unknown) if intervals is None else (intervals.sensitivity, intervals.specificity)
     return [
         RaterRow(
-            name, "", read[name], float(estimate.sensitivity[i]), _pair(one[i]), float(estimate.specificity[i]), _pair(zero[i])
+            name, "", read[name], float(rates[0][i]), _pair(one[i]), float(rates[1][i]), _pair(zero[i])
         )
         for i, name in enumerate(estimate.names)
     ]  # fmt: skip
@@ -104,9 +106,7 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
             read[rater["name"]] += 1
             if "sensitivity" in rater:
                 at = names.index(rater["name"])
-                rates[place, :, at] = [
-                    np.nan if rater[what] is None else rater[what] for what in ("sensitivity", "specificity")
-                ]
+                rates[place, :, at] = [np.nan if rater[what] is None else rater[what] for what in RATES]
     known = ~np.isnan(rates)
     filled = np.where(known, rates, 0)
     with np.errstate(invalid="ignore"):
@@ -116,7 +116,7 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
             drawn = weights[:, None, None]
             found.append((filled * drawn).sum(axis=0) / (known * drawn).sum(axis=0))
     intervals = (
-        percentiles("cases", found, (known.sum(axis=0) >= 2).all(axis=0))
+        percentiles("cases", found, known.sum(axis=0) >= 2)
         if len(rates) > 1
         else Intervals.undefined("cases", len(names))
     )

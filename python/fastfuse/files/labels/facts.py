@@ -152,11 +152,12 @@ def _interval(fusion: LabelFusion, rater: int, code: int) -> dict[str, Any]:
 
 def _rates(fusion: LabelFusion, rater: int, called: Sequence[str], voxel_ml: float) -> list[dict[str, Any]]:
     """Return a rater's rates and volume of each label."""
+    shown = fusion._shown_sensitivity()[rater]
     return [
         {
             "label": label,
             "name": name,
-            "sensitivity": number_or_null(fusion.confusion[rater, a, a]),
+            "sensitivity": number_or_null(shown[a]),
             **_interval(fusion, rater, a),
             "ppv": number_or_null(fusion.ppv[rater, a]),
             "dice": number_or_null(fusion.dice[rater, a]),

@@ -289,6 +289,7 @@ class LabelEstimate:
             n_iter=self.n_iter,
             converged=self.converged,
             intervals=self.intervals,
+            _untold=None,  # they are of other votes
         )
 
     def __repr__(self) -> str:

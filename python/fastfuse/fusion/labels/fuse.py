@@ -17,6 +17,7 @@ from ..backends import labels as core
 from ..backends.labels import CoreLabelEstimate, CoreLabelOptions, CoreLabelTable, TupleConsensus
 from ..case import Case
 from ..doubts.copies import same_in_codes
+from ..intervals import LEAST_SEEN
 from ..messages import ONE_BY_ONE
 from ..options import Options
 from ..pipeline import fuse_votes
@@ -201,6 +202,7 @@ def fusion_of(
     unknown = unknown_flags(options.knows, labels, readers.names, of_all)[readers.places]
     confusion = np.where(((seen > 0) & ~unknown)[:, :, None], rates_of(found, volume), np.nan)
     dice = np.where(unknown, np.nan, share_of(2 * found.agreed, seen + volume))
+    untold = (seen < LEAST_SEEN) & (method != "majority")
     return LabelFusion(
         labels=labels.values,
         label_names=labels.names,
@@ -220,6 +222,7 @@ def fusion_of(
         consensus=consensus,
         undecided=options.undecided,
         intervals=None if intervals is None else intervals.of_all(readers.places, readers.count),
+        _untold=readers.for_all(untold, False) if untold.any() else None,
     )
 
 
@@ -306,6 +309,7 @@ def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[
         dice=np.stack([_dice_of_lower(fusion), fusion.dice], -1),
         consensus=BinaryConsensus(upper, labels.values, outside),
         intervals=None if fusion.intervals is None else LabelIntervals.of_masks(fusion.intervals),
+        _untold=None if fusion._untold is None else fusion._untold[::-1].T,
     )
 
 

@@ -36,7 +36,7 @@ class Readers:
         """Return the entries of the raters who read the case; nothing of nothing."""
         return [values[place] for place in self.places] if len(values) else []
 
-    def for_all(self, values: NDArray[np.float64], absent: float) -> NDArray[np.float64]:
+    def for_all(self, values: NDArray[Any], absent: float) -> NDArray[Any]:
         """Return an array with entries for all raters."""
         if len(self.places) == self.count:
             return values

@@ -115,6 +115,9 @@ class LabelFusion(LabelOutlets):
     mean_dropped: float = 0.0
     intervals: LabelIntervals | None = None
     _origin: Origin | None = field(default=None, repr=False, kw_only=True)
+    _untold: NDArray[np.bool_] | None = field(
+        default=None, repr=False, kw_only=True
+    )  # sensitivities that are 0/0
 
     @property
     def sensitivity(self) -> Rates:
@@ -163,15 +166,19 @@ class LabelFusion(LabelOutlets):
         labels = np.stack([self.consensus.label(self._integers(), rank, None) for rank in range(count)])
         return labels, np.stack([self.consensus.ranked(rank) for rank in range(count)])
 
+    def _shown_sensitivity(self) -> Rates:
+        """Return the sensitivities as tables show them: nan where the consensus holds no voxel of the label where the rater votes."""
+        return self.sensitivity if self._untold is None else np.where(self._untold, np.nan, self.sensitivity)
+
     def table(self) -> list[dict[str, Any]]:
-        """Return a row for each rater and label: a list of dicts, as ``pandas.DataFrame`` takes it."""
-        called = self._labels().called
+        """Return a row for each rater and label: a list of dicts, as ``pandas.DataFrame`` takes it; nan for a rate that is 0/0."""
+        called, shown = self._labels().called, self._shown_sensitivity()
         return [
             {
                 "rater": rater,
                 "label": label,
                 "name": name,
-                "sensitivity": float(self.confusion[i, a, a]),
+                "sensitivity": float(shown[i, a]),
                 **self._interval(i, a),
                 "ppv": float(self.ppv[i, a]),
                 "dice": float(self.dice[i, a]),

@@ -14,11 +14,11 @@ from ...inputs.raters import remarks_on_same_votes
 from ...inputs.threads import remarks_on_threads
 from ..backends import core
 from ..backends.found import CoreEstimate
-from ..bootstrap import AWAY, of_voters, percentiles
+from ..bootstrap import AWAY, for_raters, of_voters, percentiles
 from ..diagnostics import NOWHERE
 from ..doubts.copies import same_in_table
 from ..estimate import Estimate, estimated
-from ..intervals import Intervals
+from ..intervals import Intervals, shown_rate
 from ..masses.table import MassTable, weights_of
 from ..options import Options
 from ..registry import Method, method_called
@@ -30,6 +30,7 @@ from .rows import Values
 from .samples import OverCases, draws
 
 Tables = Mapping[str, VoteTable]
+RATES = "sensitivity", "specificity"
 UNKNOWN = 0.9  # where EM begins for raters of whom nothing is known
 
 
@@ -76,6 +77,7 @@ class PooledEstimate:
     _shared: Estimate | None = field(repr=False)
     _options: Options = field(repr=False)
     _by_masses: bool = field(default=False, repr=False, kw_only=True)  # of votes that do not repeat
+    _untold: NDArray[np.bool_] | None = field(default=None, repr=False, kw_only=True)  # whose rates are 0/0
 
     def of(self, case: str) -> Estimate:
         """Return the estimate for one of the cases: the shared rates, and its prior.
@@ -138,6 +140,7 @@ class PooledEstimate:
             intervals=self.intervals,
             _rates=rates,
             _options=self._options,
+            _untold=self._untold,
         )
 
     def __repr__(self) -> str:
@@ -148,7 +151,7 @@ class PooledEstimate:
             f"PooledEstimate({title}, {self.priors} priors, {counted(self.n_iter, 'iteration')}, {state})"
         ]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
-        for name, one, zero in zip(self.names, self.sensitivity, self.specificity, strict=True):
+        for name, one, zero in zip(self.names, *(shown_rate(self, name) for name in RATES), strict=True):
             lines.append(f"  {name:{width}}  {one:>11.4f}  {zero:>11.4f}")
         return "\n".join(lines)
 
@@ -206,6 +209,7 @@ def pool_shared(tables: Tables, method: Method, options: Options) -> tuple[Poole
         _rates=None,
         _shared=found,
         _options=options,
+        _untold=found._untold,
     )
     return made, remarks
 
@@ -252,6 +256,7 @@ def of_fit(
     *, own: bool = True, intervals: Intervals | None = None,
 ) -> tuple[PooledEstimate, list[str]]:  # fmt: skip
     """Return the estimate that EM ended at, and what makes it doubtful; ``read``: who votes in any case."""
+    known = told_at(problem, found)
     rates = [np.where(read, rate, np.nan) for rate in (found.rates.sensitivity, found.rates.specificity)]
     made = PooledEstimate(
         names=names,
@@ -270,9 +275,9 @@ def of_fit(
         _shared=None,
         _options=problem.options,
         _by_masses=problem.given.moment is not None,
+        _untold=for_raters(read & ~known, problem.options, range(len(names)), len(names)),
     )
-    known = told_at(problem, found)[0]
-    return made, remarks_on_rates(made, read & ~known if known.any() else None)
+    return made, remarks_on_rates(made, read & ~known[0] if known[0].any() else None)
 
 
 def start_rates(start: Estimate, names: Sequence[str]) -> CoreEstimate:

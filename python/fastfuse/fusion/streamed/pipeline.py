@@ -18,7 +18,7 @@ from ...streaming.memory import check_memory
 from ..backends import core
 from ..backends.cpu import consensus_of_rows
 from ..backends.found import CoreTable
-from ..bootstrap import intervals_of
+from ..bootstrap import intervals_of, untold_in
 from ..diagnostics import remarks_on
 from ..doubts.copies import same_in_table
 from ..fit.choice import Choice, chosen_for_table
@@ -79,7 +79,8 @@ def fuse_counted(
     probability = result.written(given, found.estimate)
     fusion = fusion_of(found, probability, method.name, intervals)
     source = Source.of(found, method, options, given.places, given.count)
-    fusion = replace(for_all(fusion, given.places, given.count), _votes=source)
+    untold = untold_in(found, method, options, given.places, given.count)
+    fusion = replace(for_all(fusion, given.places, given.count), _votes=source, _untold=untold)
     said = remarks_on(
         replace(fusion, probability=result.shown(given)), found, method, options,
         names=given.names if len(given.names) == given.count else votes.names,
@@ -110,6 +111,7 @@ def _fused_by_masses(
     )
     probability = result.written(given, rates)
     fusion = for_all(fusion_of(found, probability, method.name, None), given.places, given.count)
+    fusion = replace(fusion, _untold=untold_in(found, method, options, given.places, given.count))
     remarks = remarks_on(
         replace(fusion, probability=result.shown(given)), found, method, options,
         names=names, resampled=True, cut=0.5 if isinstance(cut, str) else cut, ties=ties,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...fusion.intervals import shown_rate
 from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import in_memory, upright
 from ...fusion.native.origin import Origin
@@ -33,7 +34,9 @@ def fusion_html(fusion: Fusion) -> str:
     """Return the table and the picture; all text is escaped, and nothing is loaded."""
     prior = f"shape {tuple(fusion.probability.shape)}, prior {small(fusion.prior)}"
     head = f"{type(fusion).__name__}: {fusion.method} of {counted(len(fusion.sensitivity), 'rater')}, {prior}"
-    columns: dict[str, NDArray[np.float64]] = {name: getattr(fusion, name) for name in COLUMNS}
+    columns: dict[str, NDArray[np.float64]] = {
+        name: shown_rate(fusion, name) if name in COLUMNS[:2] else getattr(fusion, name) for name in COLUMNS
+    }
     if isinstance(fusion, BorderFusion):
         columns["offset - anchor"] = fusion.offsets - fusion.anchor
     origin = fusion._origin
@@ -57,7 +60,11 @@ def label_fusion_html(fusion: LabelFusion) -> str:
     columns, many = {}, "over"
     held, front = fusion.consensus_volume > 0, np.asarray(fusion.labels) != 0
     chosen = held & front if (held & front).any() else held
-    for name, values in (("sensitivity", fusion.sensitivity), ("ppv", fusion.ppv), ("dice", fusion.dice)):
+    for name, values in (
+        ("sensitivity", fusion._shown_sensitivity()),
+        ("ppv", fusion.ppv),
+        ("dice", fusion.dice),
+    ):
         known = np.where(chosen, values, np.nan)
         counts = np.count_nonzero(~np.isnan(known), axis=1)
         many = "over up to" if (counts < chosen.sum()).any() else many
