@@ -101,6 +101,13 @@ def files_of_no_case(root: Path) -> list[str]:
     ]
 
 
+def center_of(file: Path) -> str:
+    """Return the centre of a file of a case, as its folders name it; nothing where they name none."""
+    above = file.parent.parents
+    owner = _owner(above[-1], file.parent) if above else None
+    return "" if owner is None else owner[0].center
+
+
 def _folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield the root and the folders below it, with the names of their files; links are followed."""
     for folder, below, names in os.walk(root, followlinks=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,7 +55,12 @@ def make_folds(cases: Sequence[Case], n_folds: int = 5) -> list[list[str]]:
     if n_folds < 2:
         raise ValueError(f"n_folds is {n_folds}: at least 2 are needed")
     _check_fill(len(cases), "case", n_folds, "ask for fewer")
-    dealt = [case.name for case in sorted(cases, key=lambda case: (case.center, case.name))]
+    return dealt_by_center({case.name: case.center for case in cases}, n_folds)
+
+
+def dealt_by_center(centers: Mapping[str, str], n_folds: int) -> list[list[str]]:
+    """Deal cases into folds, centre by centre; ``centers``: of each case, by its name."""
+    dealt = sorted(centers, key=lambda name: (centers[name], name))
     return [dealt[fold::n_folds] for fold in range(n_folds)]
 
 

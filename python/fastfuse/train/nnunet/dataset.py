@@ -8,10 +8,11 @@ folds are read from splits_final.json in the folder of the preprocessed data, wh
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CohortError, FastfuseError, OutputError
+from ...images.folder_lock import is_still, try_lock
 from ...images.outputs import made_folder
 from ...images.paths import shown
 
@@ -56,13 +58,35 @@ def folder_called(number: int, name: str) -> str:
 
 @contextmanager
 def free_in(out: Path, number: int) -> Iterator[None]:
-    """Make nnU-Net's folder nnUNet_raw for what a block writes there; refuse a number that a data set there has."""
-    with made_folder(out):
+    """Make nnU-Net's folder nnUNet_raw for what a block writes there; refuse a number that a data set there has, or gets."""
+    with made_folder(out), _claimed(out, number):
         if held := sorted(out.glob(f"Dataset{number:03d}_*")):
             raise OutputError(
                 f"{shown(held[0])}: a data set of this number is there; choose another number (--dataset-id), or delete it"
             )
         yield
+
+
+@contextmanager
+def _claimed(out: Path, number: int) -> Iterator[None]:
+    """Hold a data set's number, so that of two exports at once the second is refused before it writes anything."""
+    path, descriptor = out / f".fastfuse-Dataset{number:03d}.lock", -1
+    try:
+        while descriptor < 0 or not is_still(path, descriptor):  # its holder may have removed it
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            if try_lock(descriptor) is False:
+                os.close(descriptor)
+                raise OutputError(
+                    f"{shown(out)}: another export writes data set {number} there; wait for its end, or choose another number (--dataset-id)"
+                )
+    except OSError as error:
+        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...cohort.layout import search
+from ...cohort.layout import center_of, search
 from ...cohort.msseg import has_names_of_msseg
 from ...cohort.place import CASES, Place, changed_outputs
 from ...cohort.run import STALE
@@ -54,6 +54,12 @@ class FusedCase:
     name: str
     consensus: Path
     facts: Mapping[str, Any]
+
+    @property
+    def center(self) -> str:
+        """The centre that the folders of the raters' files name, as in MSSEG-2016; empty if they name none, or several."""
+        found = {center_of(Path(one["file"])) for one in self.facts.get("raters", ()) if one.get("file")}
+        return found.pop() if len(found) == 1 else ""
 
     def cut(self, asked: float | None) -> float:
         """Return the cut of its mask: the one asked for, else the fusion's."""

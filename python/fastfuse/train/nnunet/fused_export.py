@@ -24,7 +24,7 @@ from ...images.written.hashes import hash_of
 from ...images.written.nifti import nifti_bytes
 from ...inputs.names import counted, enumerated
 from ..cohort.division import read_division
-from ..cohort.folds import folds_of_subjects, subject_of
+from ..cohort.folds import dealt_by_center, folds_of_subjects, subject_of
 from .channels import Channel, channels_typed, images_of
 from .dataset import (
     ABOUT,
@@ -148,7 +148,19 @@ def _divided(
         names = [case.name for case in cases]
         subjects = {subject_of(name) for name in names}
         several = f"{counted(len(names), 'case')} of {counted(len(subjects), 'subject')}: all sessions of a subject are in one fold"
-        return list(cases), folds_of_subjects(names, folds), several if len(subjects) < len(names) else "", ""
+        divided = folds_of_subjects(names, folds)
+        if len(subjects) < len(names):
+            return list(cases), divided, several, ""
+        centers = {case.name: case.center for case in cases}
+        count = len({*centers.values()})
+        if count == 1 or not all(centers.values()):
+            return list(cases), divided, "", ""
+        return (
+            list(cases),
+            dealt_by_center(centers, folds),
+            f"folds hold the cases of {count} centres as evenly as may be",
+            "",
+        )
     chosen, divided = read_division(folds, cases)
     found: dict[str, set[int]] = {}
     for case in chosen:
