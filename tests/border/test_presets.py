@@ -94,6 +94,10 @@ IMAGE = ("--image", "flair.nii.gz")
         ("masks", 7, ("--method", "staple", "--roi", "2"), {}),
         ("masks", 7, ("--evidence", *IMAGE), BORDER),
         ("sheared", 7, (), {"method": "staple", "classes": 3}),
+        ("one blank", 4, (), {"method": "majority"}),
+        ("one blank", 4, IMAGE, BORDER),
+        ("one blank", 5, (), THREE),
+        ("one full", 4, (), {"method": "majority"}),
     ],
 )
 def test_what_recommended_sets(
@@ -106,6 +110,8 @@ def test_what_recommended_sets(
         "soft": soft,
         "networks": networks,
         "percent": lambda: [100 * mask for mask in DRAWN.masks],
+        "one blank": lambda: [0 * DRAWN.masks[0], *DRAWN.masks],
+        "one full": lambda: [0 * DRAWN.masks[0] + 1, *DRAWN.masks],
         "labels": lambda: [2 * mask for mask in DRAWN.masks],
     }
     affine = SHEARED if votes == "sheared" else None

@@ -232,6 +232,7 @@ class Settings:
         """Return the files of a fusion of one case as :meth:`mask_job`, the way that a preset chooses for it, and what it read."""
         row = None if self.method is None else self.method_row
         job = replace(self.job_of(case, consensus, placing), decisions=decisions)
+        preset = replace(preset, alone=not self.pools)
         return way_by(preset, job, row, self.fusion_options, self.soften, self.dilation, lambda _: None)
 
     def job_of(self, case: CohortCase, consensus: Path, placing: Placing | None = None) -> Job:

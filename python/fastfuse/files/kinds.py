@@ -52,6 +52,17 @@ def voters_of(inputs: Inputs) -> int:
     return sum(map(len, own.values()))
 
 
+def blank_among(inputs: Inputs) -> int:
+    """Return how many voters mark nothing, or everything, each of the two counted once, as copies are: they tell no classes."""
+    found = set()
+    for at, votes in enumerate(inputs.votes):
+        read = votes[inputs.present[at] != 0] if inputs.present and inputs.present[at] is not None else votes
+        known = read[~np.isnan(read)] if read.dtype.kind == "f" else read
+        if known.size and (not known.any() or known.all()):
+            found.add(bool(known.any()))
+    return len(found)
+
+
 def has_rings(inputs: Inputs) -> bool:
     """Tell masks that were softened by a few values, such as rings of 0.3."""
     shades = [_shades(votes, 1.0) for votes in inputs.votes if votes.dtype.kind == "f"]

@@ -20,7 +20,7 @@ from ..inputs.checks import check_choice
 from ..inputs.lattice import HEADERS
 from ..inputs.names import counted, quoted
 from .job import Inputs
-from .kinds import Kind, kind_of, voters_of
+from .kinds import Kind, blank_among, kind_of, voters_of
 from .prior import is_plain
 
 PresetName = Literal["recommended", "paper"]
@@ -49,10 +49,13 @@ class Preset:
     name : {"recommended", "paper"}
     given : frozenset of str
         Names of the parameters that were given, at whatever value.
+    alone : bool
+        Whether rates are of these votes alone, and not of a cohort's cases, in others of which a rater may mark more.
     """
 
     name: PresetName
     given: frozenset[str]
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def chosen_by(
     if preset.name == "paper":
         return of_paper(preset, method or method_called("soft-staple"), options)
     kind, voters = kind_of(inputs, options), voters_of(inputs)
+    telling = voters - blank_among(inputs) if preset.alone else voters
     what = "softened masks" if soften else _in_words(kind, len(inputs.votes), image=inputs.image is not None)
     what += ", with decisions" * decided
     offers = (
@@ -119,7 +123,7 @@ def chosen_by(
         if method is not None
         else [
             one
-            for one in _offers(kind, voters, image=inputs.image is not None, soften=soften)
+            for one in _offers(kind, voters, telling, image=inputs.image is not None, soften=soften)
             if not (one[0].of_levels and inputs.grid.sheared)  # its distances are in mm
         ]
     )
@@ -157,8 +161,10 @@ def of_paper(preset: Preset, method: Method, options: Options) -> Chosen:
     return Chosen(method, options, {"name": preset.name, "set": told})
 
 
-def _offers(kind: Kind, voters: int, *, image: bool, soften: bool) -> Iterator[tuple[Method, Setting]]:
-    """Yield methods with options of their own, the first choice first."""
+def _offers(
+    kind: Kind, voters: int, telling: int, *, image: bool, soften: bool
+) -> Iterator[tuple[Method, Setting]]:
+    """Yield methods with options of their own, the first choice first; ``telling``: voters who mark some voxels and not others."""
     staple, border = method_called("staple"), method_called("border-staple")
     if soften:
         yield method_called("soft-staple"), {}
@@ -167,7 +173,7 @@ def _offers(kind: Kind, voters: int, *, image: bool, soften: bool) -> Iterator[t
     elif kind == "soft votes":
         yield method_called("soft-staple"), {}
     else:
-        three = [(staple, {"classes": 3})] if voters >= FEWEST_OF_CLASSES else []
+        three = [(staple, {"classes": 3})] if telling >= FEWEST_OF_CLASSES else []
         first = three or [(method_called("majority"), {})]
         yield from [(border, {}), *three] if image else [*first, (border, {})]
         yield staple, {}
