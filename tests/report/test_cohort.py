@@ -264,6 +264,28 @@ def test_the_last_row_of_what_raters_move_is_of_one_more(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize("of_labels", [False, True])
+def test_no_column_of_what_raters_move_is_blank(tmp_path: Path, of_labels: bool) -> None:
+    """Label maps have no rates of masks, and no consensus without each rater: columns, words and the last row are left out."""
+    make_cohort(tmp_path / "in", 3, labels=of_labels)
+    page, _ = fused(tmp_path, **({"labels": "all"} if of_labels else {}))
+    part = page.one("section", id="quality")
+    html = (
+        (tmp_path / "r.html")
+        .read_text(encoding="utf-8")
+        .partition('id="quality"')[2]
+        .partition("</thead>")[0]
+    )
+    heads = [re.sub("<[^>]*>", "", one).strip() for one in re.findall(r"<th[ >].*?</th>", html, re.DOTALL)]
+    assert heads == ["rater", *([] if of_labels else ["moves"]), "nearest", "Dice", "apart in"]
+    assert [what in part.text for what in ("Moves:", "one more", "What the raters move")] == [
+        not of_labels
+    ] * 3
+    assert ("Who is nearest to whom" in part.text) == of_labels
+    assert "Drift" not in part.text  # of three cases it is not known
+    assert "Nearest: with whom the Dice is highest. Apart:" in part.text
+
+
 def test_a_long_list_of_files_is_folded_away(tmp_path: Path) -> None:
     make_cohort(tmp_path / "in", 5)
     page, facts = fused(tmp_path)

@@ -169,40 +169,44 @@ def _by_cases(names: Sequence[str], deviations: Rows) -> list[dict[str, Any]]:
 
 
 def _quality(rows: Rows) -> list[dict[str, Any]]:
-    """Return what each rater moves, and who is next to them; nothing where it is not known."""
+    """Return what each rater moves, and who is next to them; nothing where it is not known.
+
+    What no rater has is left out: label maps have no rates of masks, nor a consensus without each rater.
+    """
     if not rows:
         return []
-    columns: list[Any] = [
-        ("rater", tables.WRAP),
-        ("moves", tables.NUMBER),
-        ("nearest", tables.WRAP),
-        ("Dice", tables.NUMBER),
-    ]
-    columns += [
-        ("sensitivity, drift", tables.NUMBER),
-        ("specificity, drift", tables.NUMBER),
-        ("apart in", tables.WRAP),
-    ]
+    drift = "rank correlation of the rates with the order of the cases' names"
+    moves = (
+        "voxels whose consensus is another one without the rater, by those that it marks; in the last row, what one more rater like "
+        "these would change"
+    )
+    parts = [
+        ("moves", tables.NUMBER, "influence", "{:.1%}", f"Moves: {moves}."),
+        ("nearest", tables.WRAP, "nearest", "", "Nearest: with whom the Dice is highest."),
+        ("Dice", tables.NUMBER, "dice_with_nearest", "{:.3f}", ""),
+        ("sensitivity, drift", tables.NUMBER, "sensitivity_drift", "{:+.2f}", f"Drift: {drift}."),
+        ("specificity, drift", tables.NUMBER, "specificity_drift", "{:+.2f}", ""),
+        ("apart in", tables.WRAP, "cases_apart", "", "Apart: cases where the Dice with the others is below half of the usual one."),
+    ]  # fmt: skip
+    held = [part for part in parts if part[2] == "cases_apart" or any(row[part[2]] for row in rows)]
+    with_one_more = any(rows[-1][what] for _, _, what, _, _ in held)
     shown = tables.table(
-        "Moves: voxels whose consensus is another one without the rater, by those that it marks; in the last row, what one more rater like "
-        "these would change. Nearest: with whom the Dice is highest. Drift: rank correlation of the rates with the order of the cases' names. "
-        "Apart: cases where the Dice with the others is below half of the usual one.",
-        columns,
+        " ".join(said for *_, said in held if said),
+        [("rater", tables.WRAP), *((title, kind) for title, kind, *_ in held)],
         [
             [
                 "one more rater" if row is rows[-1] else row["rater"],
-                _number(row["influence"], "{:.1%}").replace("%", " %"),
-                row["nearest"],
-                _number(row["dice_with_nearest"], "{:.3f}"),
-                _number(row["sensitivity_drift"], "{:+.2f}"),
-                _number(row["specificity_drift"], "{:+.2f}"),
-                row["cases_apart"],
+                *(
+                    _number(row[what], form).replace("%", " %") if form else row[what]
+                    for _, _, what, form, _ in held
+                ),
             ]
-            for row in rows
+            for row in (rows if with_one_more else rows[:-1])
         ],
-        sums=1,
+        sums=int(with_one_more),
     )
-    return [section("quality", "What the raters move", [shown], None)]
+    title = "What the raters move" if held[0][0] == "moves" else "Who is nearest to whom"
+    return [section("quality", title, [shown], None)]
 
 
 def _fit(fits: Mapping[str, Facts], cases: int) -> list[dict[str, Any]]:
