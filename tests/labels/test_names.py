@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -185,3 +190,23 @@ def test_layers_are_no_label_map(tmp_path: Path) -> None:
     four = save(tmp_path / "four.nii", np.zeros((3, 4, 5, 6), np.float32))
     with pytest.raises(fastfuse.ImageError, match="to fuse all labels, save it as one 3-D label map"):
         fastfuse.fuse_files([four], tmp_path / "o.nii", labels="all")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is of a POSIX shell")
+def test_the_command_that_makes_a_label_map_of_classes_works(tmp_path: Path) -> None:
+    """One-hot, classes last, as NIfTI has them: what is fused then is the map that they are of."""
+    whole = np.random.default_rng(0).integers(0, 3, (5, 4, 3))
+    maps = [whole, np.where(np.arange(5)[:, None, None] == 2, 1, whole)]
+    for i, one in enumerate(maps):
+        path = save(tmp_path / f"{i} of.nii", np.stack([one == k for k in range(3)], -1).astype(np.uint8))
+        with pytest.raises(fastfuse.ImageError, match="save it as one 3-D label map: python -c") as refused:
+            fastfuse.fuse_files([path], tmp_path / "o.nii", labels="all")
+        command = str(refused.value).partition("label map: python ")[2]
+        subprocess.run(f"{shlex.quote(sys.executable)} {command}", shell=True, check=True)
+    made = [tmp_path / f"{i} of_labels.nii.gz" for i in range(2)]
+    for path, one in zip(made, maps, strict=True):
+        np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), one)
+    fastfuse.fuse_files(made, tmp_path / "maps.nii", labels="all", method="majority")
+    odd = save(tmp_path / "it's.nii", np.zeros((3, 4, 5, 2), np.uint8))
+    with pytest.raises(fastfuse.ImageError, match=r"save it as one 3-D label map$"):
+        fastfuse.fuse_files([odd], tmp_path / "p.nii", labels="all")

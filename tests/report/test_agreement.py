@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastfuse
+from fastfuse.report.html.tables import pairs_tables
 
 from ..cli.common import MASKS, case_in
 from ..command import run_here
@@ -88,3 +89,26 @@ def test_the_sentence_says_of_which_voxels_coefficients_are(tmp_path: Path) -> N
         over = f"over {facts['everywhere']['voxels']:,} voxels inside brain.nii.gz and {facts['region']['voxels']:,} voxels {where}"
         assert over in said
         assert "Gwet's AC1 (Gwet 2008)" in said
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 23, 60])
+def test_many_raters_stand_in_blocks_that_paper_holds(count: int) -> None:
+    """Each Dice stands once in the column of its rater, and each block has the mean of all others."""
+    numbers = [str(i + 1) for i in range(count)]
+    dice = [[(i * count + j) / 10_000 for j in range(count)] for i in range(count)]
+    found = pairs_tables(dice, numbers)
+    heads = [[column["title"] for column in one["columns"]] for one in found]
+    assert [name for one in heads for name in one[1:-1]] == numbers
+    assert all((one[0], one[-1]) == ("rater", "mean") for one in heads)
+    assert (len(found) == 1) == (count <= 16)
+    assert len(found) == 1 or max(map(len, heads)) <= 14
+    for i in range(count):
+        parts = [one["rows"][i]["cells"] for one in found]
+        assert {part[0] for part in parts} == {numbers[i]}
+        assert [cell for part in parts for cell in part[1:-1]] == [
+            "" if i == j else f"{dice[i][j]:.3f}" for j in range(count)
+        ]
+        assert len({part[-1] for part in parts}) == 1
+    assert len({one["caption"] for one in found}) == len(found)
+    if count == 23:
+        assert found[1]["caption"] == "Dice of each two raters, columns 13 to 23; mean: with the others."

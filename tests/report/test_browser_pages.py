@@ -165,6 +165,26 @@ def test_paper_holds_all_of_a_page_in_dark_letters(tabs: Tabs, pages: Path, name
             one.page.emulate_media(media="screen")
 
 
+def test_the_dice_of_many_raters_is_read_on_paper(tabs: Tabs, tmp_path: Path) -> None:
+    """Of 24 raters, whose one table had letters of 5 points; on paper and at every width nothing is cut."""
+    votes = np.zeros((24, 9, 8, 7), np.uint8)
+    votes[:, 2:6, 2:6, 2:5] = 1
+    for i in range(24):
+        votes[i].flat[i * 3 : i * 7 + 2] = 1
+    fastfuse.majority_vote(list(votes)).report(tmp_path / "24.html", raters=list(votes))
+    for one in tabs.show(tmp_path, "24.html", width=PAPER["A4"]):
+        one.page.emulate_media(media="print")
+        try:
+            assert one.page.evaluate(CUT_ON_PAPER) == []
+            sizes = "[...document.querySelectorAll('#agreement td')].map((one) => parseFloat(getComputedStyle(one).fontSize))"
+            assert min(one.page.evaluate(sizes)) * 72 / 96 >= 8
+            ends = "[...document.querySelectorAll('#agreement table')].map((one) => one.getBoundingClientRect().right)"
+            assert len(one.page.evaluate(ends)) == 2
+            assert max(one.page.evaluate(ends)) <= PAPER["A4"]
+        finally:
+            one.page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_fingers_find_all_controls(tabs: Tabs, pages: Path, name: str) -> None:
     """44 px where the pointer is coarse; a checkbox itself at least 24, and its label, which is clicked as well, 44."""

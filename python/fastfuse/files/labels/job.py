@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from .prior import LabelPriorFiles, label_prior
 if TYPE_CHECKING:
     from ...report.html.scan import Pictures
 
+SAFE = re.compile(r"[\w/\\:. +@=,~-]+")  # paths that a shell's double quotes leave as they are
 Volumes = Mapping[
     Group, Callable[[], NDArray[Any]]
 ]  # the probability of each group, made when it is asked for
@@ -119,9 +121,20 @@ class LabelJob:
                 raise
             by_itself = "overlap" in str(error)  # of segments
             how = "all, each by itself, give overlap=True (--overlap); or" if by_itself else "all labels,"
+            command = "" if by_itself else self._made_a_map(str(error))
             raise ImageError(
-                f"{error}. That fuses one; to fuse {how} save it as one 3-D label map"
+                f"{error}. That fuses one; to fuse {how} save it as one 3-D label map{command}"
             ) from error
+
+    def _made_a_map(self, complaint: str) -> str:
+        """Return, after a colon, the command that makes a label map of the NIfTI complained of; nothing of other files."""
+        named = [path for path in self.files.raters if complaint.startswith(f"{shown(path)}: ")]
+        if not named or not named[0].name.endswith((".nii", ".nii.gz")) or not SAFE.fullmatch(str(named[0])):
+            return ""
+        path = str(named[0])
+        to = f"{path.removesuffix('.gz').removesuffix('.nii')}_labels.nii.gz"
+        made = "n.Nifti1Image(i.get_fdata().argmax(-1).astype('uint8'), i.affine)"
+        return f": python -c \"import nibabel as n; i = n.load('{path}'); n.save({made}, '{to}')\""
 
     def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:
         """Return the images to write, each with what it is; ``groups`` make the probability of each group."""

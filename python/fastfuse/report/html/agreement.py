@@ -104,7 +104,7 @@ def _pairs(dice: Sequence[Sequence[float | None]], names: Sequence[str]) -> dict
     """Return the Dice of each two raters as a chart and a table."""
     numbers = numbers_of(names)
     chart = pairs_chart(dice, "Dice of each two raters; the bluer, the higher.", numbers)
-    return section("agreement", "Agreement of each two raters", [tables.pairs_table(dice, numbers)], chart)
+    return section("agreement", "Agreement of each two raters", tables.pairs_tables(dice, numbers), chart)
 
 
 def _sizes(facts: Facts) -> tables.Table:

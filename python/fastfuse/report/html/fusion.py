@@ -194,7 +194,7 @@ def _agreement(dice: Sequence[Sequence[float | None]], facts: Facts, pictures: P
     return {
         "title": "Agreement of each two raters",
         "chart": pairs_chart(dice, text, numbers),
-        "table": tables.pairs_table(dice, numbers),
+        "tables": tables.pairs_tables(dice, numbers),
     }
 
 

@@ -120,7 +120,6 @@ def _dice(facts: Facts) -> dict[str, Any]:
         [f"{label['label']}: {label['name']}", *(rate(value) for value in row)]
         for label, row in zip(labels, values, strict=True)
     ]
-    columns = [("label", tables.WRAP), *((number, tables.NUMBER) for number in numbers)]
     title = "Soft Dice of each label and rater"
     text = "Soft Dice with the consensus's probabilities: a row for each label, a column for each rater; the bluer, the higher."
     heads = [str(one["label"]) for one in labels], numbers
@@ -128,5 +127,7 @@ def _dice(facts: Facts) -> dict[str, Any]:
     return {
         "title": title,
         "chart": chart,
-        "table": tables.table(f"{title}, with the consensus.", columns, rows),
+        "tables": tables.in_blocks(
+            f"{title}, with the consensus{{}}.", ("label", tables.WRAP), numbers, rows
+        ),
     }

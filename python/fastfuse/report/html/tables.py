@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -13,6 +14,10 @@ from ..words.fit import BY_PROBABILITY, model_called, there_called
 from ..words.region import has_soft_votes
 from .page import File
 
+ON_PAPER, BLOCK = (
+    16,
+    12,
+)  # columns of numbers that a page of paper holds in letters that are read, and of each block of more
 MOST_OPEN = 20  # rows of a table that may be folded away
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str] | dict[str, Any]
@@ -171,9 +176,8 @@ def _plain(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.2f}"
 
 
-def pairs_table(dice: Sequence[Sequence[float | None]], numbers: Sequence[str]) -> Table:
-    """Return the Dice of each two raters, who are called by numbers."""
-    columns = [("rater", NUMBER), *((name, NUMBER) for name in numbers), ("mean", NUMBER)]
+def pairs_tables(dice: Sequence[Sequence[float | None]], numbers: Sequence[str]) -> list[Table]:
+    """Return the Dice of each two raters, who are called by numbers; of many in blocks of columns that a page of paper holds."""
     rows = []
     for i, row in enumerate(dice):
         others = [value for j, value in enumerate(row) if j != i and value is not None]
@@ -182,7 +186,28 @@ def pairs_table(dice: Sequence[Sequence[float | None]], numbers: Sequence[str]) 
             "" if i == j else "undefined" if value is None else f"{value:.3f}" for j, value in enumerate(row)
         ]
         rows.append([numbers[i], *cells, mean])
-    return table("Dice of each two raters; mean: with the others.", columns, rows)
+    caption = "Dice of each two raters{}; mean: with the others."
+    return in_blocks(caption, ("rater", NUMBER), numbers, rows, [("mean", NUMBER)])
+
+
+def in_blocks(
+    caption: str, first: tuple[str, str], names: Sequence[str], rows: Sequence[Sequence[Cell]],
+    last: Sequence[tuple[str, str]] = (),
+) -> list[Table]:  # fmt: skip
+    """Return a table with a column of numbers for each name, of many as blocks that a page of paper holds.
+
+    ``caption`` holds {} where a block says which names it has; ``first`` and ``last`` are columns of every block.
+    """
+    count = len(names)
+    blocks = 1 if count <= ON_PAPER else -(-count // BLOCK)
+    ends = [round(count * k / blocks) for k in range(blocks + 1)]
+    found = []
+    for start, end in itertools.pairwise(ends):
+        of = "" if blocks == 1 else f", columns {names[start]} to {names[end - 1]}"
+        columns = [first, *((name, NUMBER) for name in names[start:end]), *last]
+        shown = [[row[0], *row[1 + start : 1 + end], *row[1 + count :]] for row in rows]
+        found.append(table(caption.format(of), columns, shown))
+    return found
 
 
 def fit_table(fit: Mapping[str, Any]) -> Table:
