@@ -287,7 +287,7 @@ def _label_estimate_from(parts: dict[str, Any], settings: Settings) -> LabelEsti
 def _intervals_parts(intervals: Intervals | LabelIntervals | None) -> dict[str, Any] | None:
     if intervals is None:
         return None
-    found = {one.name: getattr(intervals, one.name) for one in fields(intervals)}
+    found = {one.name: getattr(intervals, one.name) for one in fields(intervals) if one.name != "lesions"}
     return {name: value if isinstance(value, str) else number_or_null(value) for name, value in found.items()}
 
 

@@ -105,6 +105,7 @@ def facts_of(
         "foreground": {"voxels": foreground, "ml": millilitres(foreground, voxel_ml)},
         "probability": {"voxels": probability, "ml": millilitres(probability, voxel_ml)},
         "region": {"mask": mask, "voxels": fusion.n_voxels},
+        **_resampled_facts(fusion.intervals),
         "grid": dict(grid),
         "prior": number_or_null(fusion.prior),
         **_anchor_facts(fusion, image),
@@ -190,6 +191,12 @@ def millilitres(voxels: float, voxel_ml: float) -> float:
     """Return a volume to six decimals; to six digits where it is below 1 ml."""
     volume = voxels * voxel_ml
     return round(volume, 6) if volume >= 1 else float(f"{volume:.6g}")
+
+
+def _resampled_facts(intervals: Intervals | None) -> dict[str, Any]:
+    """Return how many lesions were resampled, if any were."""
+    lesions = None if intervals is None else intervals.lesions
+    return {} if lesions is None else {"resampled_lesions": lesions}
 
 
 def _interval_facts(intervals: Intervals | None, rater: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Efron, Tibshirani, *An Introduction to the Bootstrap*, 1993.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,11 @@ def bootstrap(
     by_shares = found.estimate.latent is None  # which are 0/0 where there is nothing to share
     if not table.counts.any() or np.count_nonzero(known) < 2:  # one rater alone is right whatever is drawn
         return undefined, True
-    samples = over_cases(table.patterns) if over_cases else _samples(found, table.counts, options)
+    samples, lesions = (
+        (over_cases(table.patterns), None) if over_cases else _samples(found, table.counts, options)
+    )
     if samples is None:
-        return undefined, True
+        return replace(undefined, lesions=lesions), True
     start = np.nan_to_num(np.clip([found.sensitivity, found.specificity], AWAY, 1 - AWAY), nan=0.5)
     first = found.estimate
     if first.latent is None:
@@ -70,7 +73,8 @@ def bootstrap(
         votes = np.asarray(held[:, counts > 0].any(axis=1))
         enough = np.count_nonzero(votes.any(axis=0)) >= fewest_raters(options)
         rates.append(of_voters(fit(table, counts, first, asked) if enough else None, votes))
-    return percentiles(kind, rates, known & (told_by_votes(found) if by_shares else True)), True
+    made = percentiles(kind, rates, known & (told_by_votes(found) if by_shares else True))
+    return replace(made, lesions=lesions), True
 
 
 def told_by_votes(found: Found) -> NDArray[np.bool_]:
@@ -138,15 +142,15 @@ def percentiles(kind: str, samples: Sequence[Rates], known: NDArray[np.bool_]) -
     return Intervals(kind, errors[0], errors[1], ends[0], ends[1])
 
 
-def _samples(found: Found, count: Rates, options: Options) -> Iterator[Rates] | None:
-    """Return the counts of resampled votes; None where there are too few lesions."""
+def _samples(found: Found, count: Rates, options: Options) -> tuple[Iterator[Rates] | None, int | None]:
+    """Return the counts of resampled votes, None where there are too few lesions; and of how many lesions, if of any."""
     rng = np.random.default_rng(options.seed)
     if found.pattern is None or found.marked is None:
-        return _resampled_voxels(count, options.replicates, rng)
+        return _resampled_voxels(count, options.replicates, rng), None
     number, lesions = _lesions(found.marked)
     if lesions < 2:
-        return None
-    return _resampled_lesions(number, lesions, found.pattern, count, options.replicates, rng)
+        return None, lesions
+    return _resampled_lesions(number, lesions, found.pattern, count, options.replicates, rng), lesions
 
 
 def _resampled_voxels(count: Rates, replicates: int, rng: np.random.Generator) -> Iterator[Rates]:

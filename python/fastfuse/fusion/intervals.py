@@ -6,7 +6,7 @@ likelihood estimation of misspecified models*, Econometrica 50(1), 1982.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Intervals:
         Standard errors.
     sensitivity, specificity : ndarray of float64, shape (m, 2)
         Lower and upper end.
+    lesions : int or None
+        Number of lesions that were resampled; None of other kinds.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Intervals:
     specificity_error: Rates
     sensitivity: Rates
     specificity: Rates
+    lesions: int | None = None
 
     @classmethod
     def undefined(cls, kind: str, raters: int) -> Intervals:
@@ -49,8 +52,13 @@ class Intervals:
 
     def at(self, places: list[int]) -> Intervals:
         """Return those of the raters at these places."""
-        parts = (self.sensitivity_error, self.specificity_error, self.sensitivity, self.specificity)
-        return Intervals(self.kind, *(part[places] for part in parts))
+        return replace(
+            self,
+            sensitivity_error=self.sensitivity_error[places],
+            specificity_error=self.specificity_error[places],
+            sensitivity=self.sensitivity[places],
+            specificity=self.specificity[places],
+        )
 
     def of_all(self, places: list[int], raters: int) -> Intervals:
         """Return them for all raters, of whom those at ``places`` have any."""
@@ -59,7 +67,7 @@ class Intervals:
         for name in ("sensitivity_error", "specificity_error", "sensitivity", "specificity"):
             parts[name] = getattr(whole, name).copy()
             parts[name][places] = getattr(self, name)
-        return Intervals(self.kind, **parts)
+        return Intervals(self.kind, **parts, lesions=self.lesions)
 
 
 def shown_rate(of: Any, name: str) -> Rates:

@@ -244,7 +244,7 @@ def _how(facts: Facts) -> Iterator[str]:
     kind = options.get("intervals", "none")
     if _has_intervals(facts):
         what = {"information": "from the observed information", "bootstrap": "over resampled voxels"}
-        yield f"Below the rates: 95 % intervals {what.get(kind, 'over resampled lesions')}."
+        yield f"Below the rates: 95 % intervals {what.get(kind, over_lesions(facts))}."
     yield from without_interval(facts)
     yield from outside_interval(facts)
 
@@ -264,6 +264,12 @@ def _preset(facts: Facts) -> Iterator[str]:
     ]
     of = f" for {preset['for']}" if "for" in preset else ""
     yield f"Preset {preset['name']}{of}: {', '.join(parts) or 'nothing, as all is given'}."
+
+
+def over_lesions(facts: Mapping[str, Any]) -> str:
+    """Return over how many lesions intervals are; sidecars of earlier versions do not tell."""
+    lesions = facts.get("resampled_lesions")
+    return "over resampled lesions" if lesions is None else f"over {plural(lesions, 'resampled lesion')}"
 
 
 def _has_intervals(facts: Facts) -> bool:

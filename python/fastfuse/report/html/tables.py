@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ..fusion import DISPUTED, faint_votes, outside_interval, without_interval
+from ..fusion import DISPUTED, faint_votes, outside_interval, over_lesions, without_interval
 from ..names import numbered
 from ..numbers import below_best, from_anchor, millilitres, number, rate
 from ..words.fit import BY_PROBABILITY, model_called, there_called
@@ -155,7 +155,7 @@ def raters_table(facts: Mapping[str, Any], of_masks: Sequence[float | None], *, 
 def _of_raters(facts: Mapping[str, Any], unread: str, *, masks: bool) -> str:
     told = {
         "information": " Below the rates: 95 % intervals from the observed information, which takes voxels for independent.",
-        "lesions": " Below the rates: 95 % intervals over resampled lesions.",
+        "lesions": f" Below the rates: 95 % intervals {over_lesions(facts)}.",
         "bootstrap": " Below the rates: 95 % intervals over resampled voxels.",
     }
     said = told.get(facts["options"].get("intervals", "none"), " No intervals were asked for (--intervals).")
