@@ -159,6 +159,21 @@ def test_raters_who_did_not_read() -> None:
     )
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_border_staple_of_a_rater_who_saw_nothing() -> None:
+    """Their border is undefined; NumPy warns of nothing."""
+    one = contours([0.6, 0.3, 0.0, -0.2, 0.1])
+    options: dict[str, Any] = {"roi": "all", "dtype": "float64"}
+    blind = np.full(one.masks[0].shape, np.nan)
+    found = fastfuse.border_staple([*one.masks, blind], missing="nan", **options).fit
+    without = fastfuse.border_staple(one.masks, **options).fit
+    assert found is not None
+    assert without is not None
+    expected = found.models["border-staple"].expected
+    np.testing.assert_allclose(expected, [*without.models["border-staple"].expected, 0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("kind", ["two values", "any"])
 def test_a_map_of_priors_counts_by_its_mean(kind: str) -> None:
     rng = np.random.default_rng(0)

@@ -127,3 +127,30 @@ def test_warnings_point_to_the_caller() -> None:
     with pytest.warns(fastfuse.FusionWarning, match="2 raters do not determine") as caught:
         fastfuse.fuse(maps, "staple", labels="all")
     assert caught[0].filename == __file__
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize("way", ["nan", "present"])
+@pytest.mark.parametrize("fuse", [fastfuse.majority_vote, fastfuse.staple])
+@pytest.mark.parametrize("votes", [[3, 5, NAN, 5, 3], [5, 5, NAN, 5, 5], [3, 3, NAN, 3, 3]])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_where_nobody_votes_one_of_two_labels_is_not_certain(votes: list[float], fuse: Any, way: str) -> None:
+    """No label has a probability there, as of more labels and of masks; by EM that found a prior, each has its prior."""
+    maps = [np.array(votes)] * 3
+    given: dict[str, Any] = {"missing": "nan"}
+    if way == "present":
+        given = {"present": [~np.isnan(one) for one in maps]}
+        maps = [np.nan_to_num(one, nan=3).astype(np.uint8) for one in maps]
+    found = fuse(maps, labels=[3, 5], **given)
+    table = fastfuse.tabulate(maps, labels=[3, 5], **given)
+    applied = fastfuse.estimate(table, found.method).apply(maps, **given)
+    for one in (found, applied):
+        lower, upper = one.probability(3)[2], one.probability(5)[2]
+        if fuse is fastfuse.staple and 3 in votes and 5 in votes:
+            assert (lower, upper) == pytest.approx(one.prior)
+            continue
+        assert (lower, upper, one.label()[2], one.confidence()[2]) == (0, 0, 0, 0)
+        read = [0, 1, 3, 4]
+        np.testing.assert_array_equal(one.label()[read], np.array(votes)[read])

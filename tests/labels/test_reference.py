@@ -76,6 +76,26 @@ def test_random_problems(trial: int) -> None:
     assert_close(found, wanted)
 
 
+@pytest.mark.parametrize("init", ["vote", "plurality"])
+@pytest.mark.parametrize("candidates", CANDIDATES)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rater_who_read_nothing_of_a_label(init: str, candidates: str, seed: int) -> None:
+    """Nothing tells their rates for it, which the M-step leaves as they were: not 0, which would exclude it where they vote."""
+    rng = np.random.default_rng(seed)
+    _, maps = draw(rng, 4, 4, 60, 0.8)
+    maps[:, ::7] = rng.integers(0, 4, maps[:, ::7].shape)
+    missing = np.zeros(maps.shape, bool)
+    missing[0] = (maps[1:] == 3).sum(axis=0) > (1 if init == "plurality" else 0)
+    maps[0, maps[0] == 3] = 2
+    maps[2:, 0] = 3, 0  # a vote for it where the first one reads
+    missing[0, 0] = init != "plurality"
+    options: dict[str, Any] = {"init": init, "candidates": candidates, "prior": "mean", "max_iter": 3}
+    options |= {"confusion": "full", "performance_prior": None}
+    wanted = reference.fuse_labels(reference.one_hot(maps, 4, missing), **options)
+    found = fit(maps, 4, missing=missing, **for_core(options))
+    np.testing.assert_allclose(found.w, wanted.probability, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("labels", [2, 3])
 def test_brute_force_over_all_tuples(labels: int) -> None:
     """soft-STAPLE of hard votes goes through all K^m tuples at every voxel."""

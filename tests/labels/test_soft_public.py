@@ -239,3 +239,12 @@ def test_staple_and_others_refuse() -> None:
         fastfuse.staple(networks(), labels=LABELS)
     with pytest.raises(ValueError, match=r"truncation is 0\.1"):
         fastfuse.fuse(networks(), "simplified-soft-staple", labels=LABELS, truncation=0.1)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("method", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_one_voxel_in_which_no_label_is_likely(method: str) -> None:
+    """No label holds a whole voxel, so that no rates tell whether votes depend on the truth."""
+    fusion = FUNCTIONS[method]([np.array([[0.25], [0.5], [0.25]])] * 2, labels=[0, 1, 2], max_iter=1)
+    assert fusion.consensus_volume.max() < 1
+    assert fusion.label().tolist() == [1]

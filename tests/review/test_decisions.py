@@ -202,3 +202,18 @@ def test_bad_decisions_are_refused() -> None:
         fastfuse.fuse(votes, "staple", decisions=decisions[:3])
     with pytest.raises(ValueError, match="no voxel open"):
         fastfuse.fuse(votes, "staple", decisions=np.ones_like(decisions))
+
+
+@pytest.mark.parametrize("method", [*METHODS, "majority", "border-staple"])
+@pytest.mark.parametrize("marked", [0.0, 0.3, 1.0])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_nothing_decided_is_no_decisions(method: str, marked: float) -> None:
+    """Also where nobody marks anything, or everybody everything: no votes are known that would make up for it."""
+    votes = list((np.random.default_rng(0).random((4, 6, 5)) < marked).astype(np.uint8))
+    options = {"dtype": "float64", **({"roi": "all"} if method == "border-staple" else {})}
+    mask = np.indices((6, 5))[0] > 0
+    plain = fastfuse.fuse(votes, method, mask=mask, **options)
+    decisions = np.where(mask, -1, 1)  # what lies outside the mask is not asked for
+    found = fastfuse.fuse(votes, method, mask=mask, decisions=decisions, **options)
+    for name in ("probability", "sensitivity", "specificity", "ppv", "npv", "log_likelihood", "n_voxels"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))

@@ -198,3 +198,13 @@ def test_an_estimate_keeps_them_too() -> None:
     np.testing.assert_array_equal(found.label()[at], decisions[at])
     np.testing.assert_array_equal(found.label()[~at], plain.label()[~at])
     np.testing.assert_array_equal(found.confusion, plain.confusion)
+
+
+@pytest.mark.parametrize("method", ["majority", "staple"])
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_of_two_labels_what_is_decided_is_certain_where_nobody_votes(method: Any) -> None:
+    maps = [np.array([3, 5, np.nan, np.nan, 5])] * 3
+    found = fused(maps, np.array([OPEN, OPEN, 3, OPEN, OPEN]), method, missing="nan")
+    assert found.probability(3)[:3].tolist() == [1, 0, 1]
+    assert found.label()[:3].tolist() == [3, 5, 3]
+    assert (found.label()[3] == 0) == (method == "majority")

@@ -63,6 +63,23 @@ void allow_fixed(const Matrices& fixed, Matrices& support) {
         if (!std::isnan(fixed.entries()[k])) support.entries()[k] = fixed.entries()[k];
 }
 
+// Sets truths of which a rater has no counts as possible with all of their votes: the M-step leaves such rates
+// as they were.
+void allow_uncounted(Matrices& support) {
+    const std::size_t labels = support.labels();
+    const auto raters = static_cast<int>(support.entries().size() / support.per_rater());
+    for (int i = 0; i < raters; ++i) {
+        double* counts = support.of_rater(i);
+        for (std::size_t a = 0; a < labels; ++a) {
+            bool counted = false;
+            for (std::size_t b = 0; b < labels; ++b)
+                counted = counted || counts[b * labels + a] > 0;
+            for (std::size_t b = 0; b < labels && !counted; ++b)
+                counts[b * labels + a] = 1;
+        }
+    }
+}
+
 // Where EM costs next to nothing, it runs without jumps too, and the higher end is kept.
 LabelFit accelerated(const LabelTable& table, const LabelOptions& options, const Maximisation& m_step,
                      LabelRates rates, std::optional<LabelStartCounts> start, double voxels,
@@ -146,6 +163,7 @@ Beginning beginning(const LabelTable& table, const LabelOptions& options, const 
     std::optional<Matrices> support;
     if (!m_step.leaves_zeros()) {
         support = start.counts ? start.counts->counts : start.rates.theta;
+        if (start.counts) allow_uncounted(*support);
         allow_fixed(fixed, *support);
     }
     start.truths = candidates_of(table, options.candidates, support ? &*support : nullptr, team.watch());

@@ -84,9 +84,11 @@ def _written(
         told = core.heights_in_core(heights, evidence=options.evidence)
         arrays = arrays.within_margin(options, placed.spacings)
         asked = core.core_options(method, options, placed.spacings)
-        if placed.decisions is None:
+        decided = None
+        if placed.decisions is not None:
+            decided = Decided.of(arrays, placed.decisions.transpose(placed.axes), options.core_label)
+        if decided is None or not decided.at.any():
             return work(arrays, told, destination.work, asked)
-        decided = Decided.of(arrays, placed.decisions.transpose(placed.axes), options.core_label)
         if not method.estimates or method.of_levels:
             found = work(arrays, told, destination.work, asked)
             return decided.replaced_in(found, decided.write(destination.work), of_model=method.of_levels)

@@ -38,7 +38,8 @@ def _of_levels(latent: dict[str, object]) -> Mixture:
         np.array(latent[name], np.float64) for name in ("offset", "sharpness", "false_marks", "lost")
     )
     x = sharpness * (np.asarray(latent["scale"]) * LEVELS[:, None] - offset)
-    log_inside, log_outside = -np.logaddexp(0, -x), -np.logaddexp(0, x)
+    with np.errstate(invalid="ignore"):  # of a rater without votes x is nan
+        log_inside, log_outside = -np.logaddexp(0, -x), -np.logaddexp(0, x)
     span = 1 - lost - false_marks
     sure = (false_marks == 0) & (lost == 0)  # of F itself a logarithm stays finite where F does not
     log_marks = np.where(

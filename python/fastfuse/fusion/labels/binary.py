@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..case import Case
+from ..votes import Votes
 from .result import entropy_of
 
 
@@ -23,7 +25,7 @@ class BinaryConsensus:
     values : sequence of int
         The two labels.
     outside : ndarray of bool, optional
-        Voxels outside the mask.
+        Voxels without a consensus, see :func:`without_consensus`.
     """
 
     upper: NDArray[Any]
@@ -55,7 +57,32 @@ class BinaryConsensus:
         return self._inside(entropy_of((self.upper, 1 - self.upper)))
 
     def _inside(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the values, 0 outside the mask."""
+        """Return the values, 0 where there is no consensus."""
         if self.outside is not None:
             values[self.outside] = 0
         return values
+
+
+def without_consensus(
+    upper: NDArray[Any], votes: Votes, case: Case, n_voxels: int
+) -> NDArray[np.bool_] | None:
+    """Return the voxels that have no label: outside the mask, and where nobody votes and no prior stands in for votes.
+
+    ``upper``, ``n_voxels``: probability of the larger label, and number of voxels that were fused; ``votes``: the masks of it.
+    """
+    outside = None if case.mask is None else np.asarray(case.mask == 0)
+    if n_voxels >= upper.size - (0 if outside is None else int(np.count_nonzero(outside))):
+        return outside
+    nowhere: NDArray[np.bool_] = upper == 0  # a prior is above 0
+    if votes.decisions is not None:
+        nowhere &= np.asarray(votes.decisions) < 0
+    present = case.present or [None] * len(case.given.places)
+    for place, looked in zip(case.given.places, present, strict=True):
+        array = np.asarray(votes.raters[place])
+        if array.dtype.kind == "f":
+            nowhere &= np.isnan(array) if looked is None else np.isnan(array) | (looked == 0)
+        elif looked is None:
+            return outside
+        else:
+            nowhere &= looked == 0
+    return nowhere if outside is None else nowhere | outside

@@ -274,7 +274,7 @@ class LabelEstimate:
         here = Options(missing=options.missing, threads=options.threads)
         fusion, remarks = consensus_of(masks, votes, here)
         readers = Readers(self.names, list(case.given.places))
-        made = labels_of_masks(fusion, case, labels, readers.for_all(table.volume, 0.0))
+        made = labels_of_masks(fusion, votes, case, labels, readers.for_all(table.volume, 0.0))
         return replace(made, raters=self.names), [*case.remarks, *remarks]
 
     def _on_the_rates(self, fusion: LabelFusion) -> LabelFusion:

@@ -24,7 +24,7 @@ from ..pipeline import fuse_votes
 from ..registry import Method, method_called
 from ..result import Fusion, share_of
 from ..votes import Votes
-from .binary import BinaryConsensus
+from .binary import BinaryConsensus, without_consensus
 from .chosen import Labels, checked_labels
 from .decisions import Counted, Decided, DecidedConsensus, check_label_decisions
 from .declared import LabelsLike
@@ -245,7 +245,7 @@ def as_masks(
         votes = replace(votes, decisions=Decided.of(case, labels, options.decisions).as_masks())
     fusion, remarks = fuse_votes(votes, *binary_options(method, options, labels, maps))
     fusion = replace(fusion, method=method)
-    made = labels_of_masks(fusion, case, labels, readers.for_all(table.volume, 0.0))
+    made = labels_of_masks(fusion, votes, case, labels, readers.for_all(table.volume, 0.0))
     if method == "majority" and options.intervals != "none":
         asked = core_options(method, options, labels, table.volume, float(table.counts.sum()), readers)
         intervals = bootstrap(table, core.estimate(table, asked), asked, options)
@@ -286,10 +286,12 @@ def _mask_of(array: NDArray[Any], label: int, missing: str) -> NDArray[Any]:
     return np.asarray(marked)
 
 
-def labels_of_masks(fusion: Fusion, case: Case, labels: Labels, volume: NDArray[np.float64]) -> LabelFusion:
-    """Return the fusion of masks as one of labels."""
-    outside = None if case.mask is None else np.asarray(case.mask == 0)
+def labels_of_masks(
+    fusion: Fusion, votes: Votes, case: Case, labels: Labels, volume: NDArray[np.float64]
+) -> LabelFusion:
+    """Return the fusion of masks, which are ``votes``, as one of labels."""
     upper = np.asarray(fusion.probability)
+    outside = without_consensus(upper, votes, case, fusion.n_voxels)
     mass = float(upper.sum(dtype=np.float64))
     return LabelFusion(
         labels=labels.values,

@@ -95,10 +95,12 @@ def on_intervals(fusion: LabelFusion) -> list[str]:
 def _says_nothing(fusion: LabelFusion) -> bool:
     """Tell whether every rater votes alike whatever is true, of labels that hold a voxel; undefined rates tell nothing."""
     held = fusion.consensus_volume >= 1
+    if held.sum() < 2:
+        return False
     rates = fusion.confusion[~np.isnan(fusion.confusion).all(axis=(1, 2))][:, held]
     gone = np.isnan(rates)
     spread = np.where(gone, -np.inf, rates).max(axis=1) - np.where(gone, np.inf, rates).min(axis=1)
-    return bool(held.sum() > 1 and (spread <= SAME).all())
+    return bool((spread <= SAME).all())
 
 
 def _on_votes(fusion: LabelFusion) -> list[str]:

@@ -280,7 +280,7 @@ def _as_binary(soft: SoftCase, method: LabelMethod, options: LabelOptions) -> tu
     votes = replace(case.votes, raters=raters, doubts=(), are_listed=True)
     fusion, remarks = fuse_votes(votes, method_called(method), Options(**names))
     volume = np.stack([fusion.n_read - fusion.volume, fusion.volume], axis=-1)
-    return labels_of_masks(fusion, case, soft.labels, volume), [*case.remarks, *remarks]
+    return labels_of_masks(fusion, votes, case, soft.labels, volume), [*case.remarks, *remarks]
 
 
 def _upper(given: Given) -> NDArray[Any]:
