@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastfuse
 from fastfuse.reference import labels as reference
 
 from .common import Fitted, draw, fit, missing_votes
@@ -94,6 +95,26 @@ def test_a_rater_who_read_nothing_of_a_label(init: str, candidates: str, seed: i
     wanted = reference.fuse_labels(reference.one_hot(maps, 4, missing), **options)
     found = fit(maps, 4, missing=missing, **for_core(options))
     np.testing.assert_allclose(found.w, wanted.probability, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_so_few_voxels_that_no_label_holds_one(seed: int) -> None:
+    """Rates of labels that hold less than a voxel never settle; those of the largest do, so that EM does not end at once."""
+    rng = np.random.default_rng(seed)
+    maps = rng.integers(0, 4, (3, 1 + seed % 2))
+    options: dict[str, Any] = {"init": "vote", "candidates": "all", "confusion": "full", "prior": "estimate"}
+    options |= {"performance_prior": (0.5, 0.3), "max_iter": 30}
+    wanted = reference.fuse_labels(reference.one_hot(maps, 4), **options)
+    found = fit(maps, 4, **for_core(options))
+    assert found.estimate.iterations == wanted.n_iter > 1
+    np.testing.assert_allclose(found.w, wanted.probability, rtol=0, atol=1e-9)
+    table = fastfuse.tabulate(list(maps), labels=range(4), axis=0)
+    given: dict[str, Any] = {"init": "vote", "prior": "estimate", "performance_prior": (0.5, 0.3)}
+    pooled = fastfuse.pool({"case": table}, "staple", priors="own", **given)
+    known = fastfuse.estimate(table, "staple", **given)
+    assert pooled.n_iter == known.n_iter
+    np.testing.assert_allclose(pooled.confusion, known.confusion, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("labels", [2, 3])

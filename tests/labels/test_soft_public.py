@@ -147,6 +147,36 @@ def test_two_labels_give_the_bits_of_binary_votes(method: str, m_step: str) -> N
     np.testing.assert_allclose(again.probability(7), wide.probability, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("kind", ["f4", "u1"])
+@pytest.mark.parametrize("asked", ["all", "listed"])
+def test_one_hot_votes_are_label_maps(labels: int, kind: str, asked: str) -> None:
+    """Also where some are missing, nan in all channels; they are no label maps of as many slices."""
+    maps = np.stack([one.argmax(axis=0) for one in networks(labels)])
+    hot = [np.stack([one == k for k in range(labels)]).astype(kind) for one in maps]
+    of = "all" if asked == "all" else list(range(labels))
+    found, wanted = fastfuse.majority_vote(hot, labels=of), fastfuse.majority_vote(list(maps), labels=of)
+    np.testing.assert_array_equal(found.label(), wanted.label())
+    if kind == "f4":
+        gone = np.random.default_rng(0).random(maps.shape) < 0.3
+        gone[0].flat[:100] = True  # more than are looked at first
+        hot = [np.where(g, np.nan, one).astype(kind) for g, one in zip(gone, hot, strict=True)]
+        found = fastfuse.majority_vote(hot, labels=of, missing="nan")
+        wanted = fastfuse.majority_vote(list(np.where(gone, np.nan, maps)), labels=of, missing="nan")
+        np.testing.assert_array_equal(found.label(), wanted.label())
+        np.testing.assert_array_equal(found.volume, wanted.volume)
+
+
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_maps_of_two_slices_are_no_votes() -> None:
+    """Slices that are each other's complement by chance, of one rater, or because each is of one label."""
+    one = np.random.default_rng(0).integers(0, 2, (1, 6, 7))
+    pair, other = np.concatenate([one, 1 - one]), np.random.default_rng(1).integers(0, 2, (2, 6, 7))
+    flat = np.ones((2, 6, 7), int) * [[[0]], [[1]]]
+    for maps in ([pair, other, 1 - other], [flat] * 3, [pair[:, :4], pair[:, 2:], 1 - pair[:, :4]]):
+        assert fastfuse.majority_vote(maps, labels=[0, 1]).label().shape == maps[0].shape
+
+
 def test_exact_by_truncated_enumeration(monkeypatch: pytest.MonkeyPatch) -> None:
     votes = networks()
     exact = fastfuse.soft_staple(votes, labels=LABELS, dtype="float64")
@@ -200,6 +230,8 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
         r"rater 1 holds 3 at voxel \(0, 0, 0\), which is not in labels",
     ),
     (lambda q: q, {"roi": "disputed"}, "roi is 'disputed': label maps take a margin in mm"),
+    (lambda q: q, {"mask": np.zeros(SHAPE, bool)}, "^the mask is empty: no voxel to fuse$"),
+    (lambda q: q, {"present": [np.zeros(SHAPE, bool)] * 3}, "^every vote is missing: no voxel to fuse$"),
     (lambda q: q, {"truncation": 0.7}, "truncation is 0.7"),
     (lambda q: q, {"undecided": 4}, "undecided is 4, which is one of the labels"),
 ]

@@ -42,7 +42,8 @@ struct LabelFit : EmFit {
 // Whether plain EM ends higher than jumps did, by more than rounding: jumps may lead to a lower maximum.
 bool is_higher(const EmFit& plain, const EmFit& with_jumps);
 
-// How far rates moved, of truths that hold a voxel. `moved`: of rater i's rates of truth a, at i * K + a.
+// How far rates moved, of truths that hold a voxel, or of the largest where none does. `moved`: of rater i's
+// rates of truth a, at i * K + a.
 double largest_move(const std::vector<double>& moved, const std::vector<double>& mass);
 
 // Each label's share of all votes. `volume`: votes of rater i for label b, at i * K + b.

@@ -117,7 +117,8 @@ def fuse_labels(
         w, counts, likelihood = expectation(q, present, theta, pi, allowed, method, m_step, voted=voted)
         belief = (alpha - 1)[alpha > 1] * np.log(theta[alpha > 1])
         objective.append(likelihood + float(belief.sum()))
-        held = w.sum(axis=1) >= 1  # empty classes never settle
+        mass = w.sum(axis=1)
+        held = mass >= min(1, mass.max()) * (1 - 1e-9)  # empty classes never settle
         converged = bool(np.abs(theta - before)[:, held].max() <= tol)
     return ReferenceLabels(w, theta, pi, np.array(objective), len(objective), converged)
 

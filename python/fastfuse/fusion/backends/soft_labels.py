@@ -137,6 +137,8 @@ class SoftConsensus:
 
 def sentence(bad: Complaint, votes: Sequence[float]) -> str:
     """Say what is wrong with a soft vote, and what to do; ``votes`` are the rater's for the labels, there."""
+    if bad.rater < 0:  # no voxel is to blame
+        return bad.sentence()
     place = bad.held.partition(" at voxel ")[2]
     logits = "these look like logits: a softmax over the labels makes probabilities of them"
     overlapping = (

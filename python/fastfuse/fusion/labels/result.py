@@ -162,7 +162,8 @@ class LabelFusion(LabelOutlets):
         """
         count = check_count(count, "count", least=1)
         if count > len(self.labels):
-            raise ValueError(f"count is {count}: there are {counted(len(self.labels), 'label')}")
+            there = "is" if len(self.labels) == 1 else "are"
+            raise ValueError(f"count is {count}: there {there} {counted(len(self.labels), 'label')}")
         labels = np.stack([self.consensus.label(self._integers(), rank, None) for rank in range(count)])
         return labels, np.stack([self.consensus.ranked(rank) for rank in range(count)])
 

@@ -17,7 +17,8 @@ from ...backends.labels import CoreLabelOptions
 from ...pooled.rows import settled
 from .rows import LabelRows, Values, fixed_rows
 
-LEAST_MASS = 1.0  # voxels; the rates of a truth that holds fewer never settle
+LEAST_MASS = 1.0  # voxels; the rates of a truth that holds fewer never settle, if another one holds as many
+ROUNDING = 1e-9  # of a sum
 AWAY = 0.01  # how far from rates that are known a fit of a sample starts, where EM keeps zeros
 
 
@@ -127,7 +128,8 @@ class LabelProblem:
             counts, mass, value = self._expect(theta, prior)
             likelihoods.append(value)
             beliefs.append(self._log_prior(theta))
-            settled = mass.sum(axis=0) < LEAST_MASS
+            of_all = mass.sum(axis=0)
+            settled = of_all < min(LEAST_MASS, of_all.max()) * (1 - ROUNDING)
             moved = np.where(settled[:, None], 0, np.abs(theta - before))
             converged = bool(moved.max() <= self._options.tol)
         return LabelFit(theta, prior, likelihoods, beliefs, converged, counts, mass, undetermined)

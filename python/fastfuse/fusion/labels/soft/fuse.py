@@ -314,6 +314,8 @@ def refusals_explained(soft: SoftCase) -> Iterator[None]:
         complaint = Complaint(
             kind, rater, voxel, value, given.arrays, case.mask, case.axes, given.names, case.titles
         )
-        place_of_votes = coordinates(voxel, case.shape, case.axes)
-        votes = [float(one[place_of_votes]) for one in soft.raters[rater].classes] if rater >= 0 else []
+        votes = []
+        if rater >= 0:
+            place_of_votes = coordinates(voxel, case.shape, case.axes)
+            votes = [float(one[place_of_votes]) for one in soft.raters[rater].classes]
         raise ValueError(said(core.sentence(complaint, votes))) from None

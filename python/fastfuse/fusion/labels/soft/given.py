@@ -19,6 +19,7 @@ from ..region import marked_by_votes
 
 FEW = 1 << 16  # values that tell most probabilities from labels
 FIRST = 64  # that tell most label maps from one-hot votes
+FEWEST = 30  # voxels of two slices that no rater's label map has as each other's complement by chance
 LABEL_TOLERANCE = 1e-4
 SUM = 1e-3  # by which a sum may miss 1
 
@@ -106,11 +107,10 @@ def volume_axes(votes: Votes, labels: Any) -> int | None:
         for (name, one), shape in zip(read, shapes, strict=True)
         if shape[0] >= 2 and count in (None, shape[0])
     ]
-    return (
-        axes.pop() - 1
-        if any(_is_soft(as_array(one, name), sure=count is not None) for name, one in fit)
-        else None
-    )
+    soft = any(_is_soft(as_array(one, name), sure=count is not None) for name, one in fit)
+    if soft or (len(fit) == len(read) and _are_one_hot_pairs([as_array(one, name) for name, one in fit])):
+        return axes.pop() - 1
+    return None
 
 
 def _check_channels(array: Array, name: str, count: int | None) -> None:
@@ -138,12 +138,14 @@ def _check_channels(array: Array, name: str, count: int | None) -> None:
 def _sums_to_one(array: Array, axis: int) -> bool:
     if array.shape[axis] < 2:
         return False
+    voted = False
     for count in (FIRST, FEW):  # a label map ends here
         few = sum(channel.flat[:count].astype(np.float64) for channel in np.moveaxis(array, axis, 0))
         with np.errstate(invalid="ignore"):
-            if not (np.abs(few - 1) <= SUM).all():
+            if not (np.isnan(few) | (np.abs(few - 1) <= SUM)).all():
                 return False
-    return True
+        voted = not np.isnan(few).all()
+    return voted
 
 
 def _shape_of(rater: Any, name: str) -> tuple[int, ...]:
@@ -159,13 +161,24 @@ def _is_soft(array: Array, *, sure: bool) -> bool:
             return False
         if _has_fractions(array):
             return True
-    if array.shape[0] < 3:  # one-hot votes of two labels look like label maps
-        return False
-    for count in (FIRST, FEW):  # a label map ends here
+    return array.shape[0] > 2 and _is_one_hot(array)  # those of two labels: see below
+
+
+def _is_one_hot(array: Array) -> bool:
+    """Tell whether each voxel has 1 in one channel and 0 in the others, or nan in all, as where a vote is missing."""
+    for count in (FIRST, FEW, array[0].size):  # a label map ends at the first
         few = np.stack([channel.flat[:count] for channel in array])
-        if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0) == 1).all()):
+        if few.dtype.kind == "f":
+            few = few[:, ~np.isnan(few).all(axis=0)]
+        if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0, dtype=np.float64) == 1).all()):
             return False
-    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=0, dtype=np.float64) == 1).all())
+    return few.size > 0
+
+
+def _are_one_hot_pairs(arrays: Sequence[Array]) -> bool:
+    """Tell whether all raters give one-hot votes of two labels; small label maps of two slices may look like these."""
+    told = [array for array in arrays if len(array) == 2 and array[0].size >= FEWEST and _is_one_hot(array)]
+    return 0 < len(told) == len(arrays) and any(0 < np.nanmean(array[0]) < 1 for array in told)
 
 
 def _has_fractions(array: Array) -> bool:
