@@ -63,8 +63,8 @@ void allow_fixed(const Matrices& fixed, Matrices& support) {
         if (!std::isnan(fixed.entries()[k])) support.entries()[k] = fixed.entries()[k];
 }
 
-// Sets truths of which a rater has no counts as possible with all of their votes: the M-step leaves such rates
-// as they were.
+// Sets truths of which a rater has no counts as possible with all of their votes: the M-step leaves such
+// rates as they were.
 void allow_uncounted(Matrices& support) {
     const std::size_t labels = support.labels();
     const auto raters = static_cast<int>(support.entries().size() / support.per_rater());
