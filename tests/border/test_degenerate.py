@@ -124,6 +124,18 @@ def test_copies_that_leave_too_few(drawn: Drawn) -> None:
         fastfuse.staple([a, b, c, d, a], classes=3, mask=drawn.brain)
 
 
+@pytest.mark.filterwarnings("ignore::fastfuse.FusionWarning")
+def test_where_halves_of_raters_weigh_the_same_their_order_does_not_matter() -> None:
+    """Four alike and two alike, of whom one may be twice as sharp as the median: their weights tie, up to rounding."""
+    rng = np.random.default_rng(0)
+    some, more = (rng.random((2, 8, 9, 10)) < [[[[0.03]]], [[[0.35]]]]).astype(np.uint8)
+    straight = fastfuse.border_staple([some, some, some, more, some, more], roi="all", dtype="float64")
+    turned = fastfuse.border_staple([some, more, more, some, some, some], roi="all", dtype="float64")
+    assert turned.n_iter == straight.n_iter
+    np.testing.assert_allclose(turned.offsets[:2], straight.offsets[[0, 3]], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(turned.probability, straight.probability, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("raters", [3, 4])
 def test_three_and_four_raters_have_no_false_marks(raters: int, drawn: Drawn) -> None:
     fusion = border(drawn, drawn.masks[:raters])

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double most_weight = 1.5; // of a rater in the anchor
 constexpr double far_off = 4;       // from the median
+constexpr double rounding = 1e-9;   // of a sum of weights: else it decides where two halves weigh the same
 
 // The offset up to which half of the weight lies.
 double weighted_median(const std::vector<double>& offset, const std::vector<double>& weight,
@@ -21,7 +22,7 @@ double weighted_median(const std::vector<double>& offset, const std::vector<doub
     for (const std::size_t i : order)
         whole += weight[i];
     for (const std::size_t i : order)
-        if ((sum += weight[i]) >= whole / 2) return offset[i];
+        if ((sum += weight[i]) >= whole / 2 * (1 - rounding)) return offset[i];
     return offset[order.back()];
 }
 

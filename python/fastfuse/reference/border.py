@@ -34,6 +34,7 @@ LEAST = 3  # raters
 FEW = 4  # raters with whom false marks and finds are fixed at 0 and 1
 LEAST_SHARPNESS, MOST_OF_MEDIAN = 0.02, 2.0
 TINY = 1e-300
+ROUNDING = 1e-9  # of a sum of weights
 SD_LOG_SHARPNESS, SD_OFFSET = 0.5, 3.0
 
 
@@ -245,7 +246,7 @@ def anchor_of_votes(offset: Array, sharpness: Array) -> float:
     """Return the mean offset of the raters near the median, weighted by their sharpness."""
     omega = np.minimum(sharpness, 1.5)
     order = np.argsort(offset, kind="stable")
-    median = offset[order][np.searchsorted(np.cumsum(omega[order]), omega.sum() / 2)]
+    median = offset[order][np.searchsorted(np.cumsum(omega[order]), omega.sum() / 2 * (1 - ROUNDING))]
     near = np.abs(offset - median) <= 4
     return float((omega * offset)[near].sum() / omega[near].sum())
 
