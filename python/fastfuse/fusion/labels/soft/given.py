@@ -168,8 +168,9 @@ def _is_one_hot(array: Array) -> bool:
     """Tell whether each voxel has 1 in one channel and 0 in the others, or nan in all, as where a vote is missing."""
     for count in (FIRST, FEW, array[0].size):  # a label map ends at the first
         few = np.stack([channel.flat[:count] for channel in array])
-        if few.dtype.kind == "f":
-            few = few[:, ~np.isnan(few).all(axis=0)]
+        gone = np.isnan(few).all(axis=0) if few.dtype.kind == "f" else np.zeros(1, bool)
+        if gone.any():
+            few = few[:, ~gone]
         if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0, dtype=np.float64) == 1).all()):
             return False
     return few.size > 0
