@@ -227,6 +227,7 @@ def images_of(
 ) -> tuple[dict[str, Image], Common]:
     """Read the files, each as its own options want, onto one grid; all that has no other role is a truth."""
     from ..images.grids.common import on_one_grid
+    from ..images.grids.lattice import with_lattice
     from ..images.reading import reading
     from ..images.wanted import Wanted
 
@@ -239,8 +240,9 @@ def images_of(
         **dict.fromkeys(("mask", "image"), Wanted(use=asked.use, offers_use=True).beside()),
     }
     paths = list(files.values())
-    with reading(paths, 0, [wanted.get(what, of_truth) for what in files]) as found:
-        kinds: list[Kind] = [BESIDE.get(what, "votes") for what in files]
+    kinds: list[Kind] = [BESIDE.get(what, "votes") for what in files]
+    each = with_lattice(paths, kinds, [wanted.get(what, of_truth) for what in files], options.placing)
+    with reading(paths, 0, each) as found:
         images, common = on_one_grid(paths, kinds, found, say, remarks, options.placing)
     return dict(zip(files, images, strict=True)), common
 

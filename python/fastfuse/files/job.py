@@ -122,6 +122,7 @@ class Sources:
     ) -> Inputs:
         """Read all images, several at once; ``of_labels``: label maps, all of whose labels are fused."""
         from ..images.grids.common import on_one_grid
+        from ..images.grids.lattice import with_lattice
         from ..images.image import region_of, votes_of, without_effect
         from ..images.reading import reading
         from ..images.structures import check_one_chosen, compare_names
@@ -136,6 +137,7 @@ class Sources:
         kinds += [_kind_of(what) for what in given]
         asked = [wanted] * len(self.raters)
         asked += [wanted if what == "truth" else wanted.beside() for what in given]
+        asked = with_lattice(paths, kinds, asked, self.placing)
         with reading(paths, threads, asked) as found_images:
             images, common = on_one_grid(paths, kinds, found_images, say, remarks, self.placing)
         remarks += without_effect(images, wanted.channel_axis, wanted.use)

@@ -17,7 +17,7 @@ from ..errors import OutputError, said, warn
 from ..images.formats.segments import Segment, with_segments
 from ..images.outputs import Outputs, check_outputs, made_folder
 from ..images.paths import PathLike, as_path, as_paths, names_of, needed_path, recorded, short_names, shown
-from ..images.placing import Form, Placing, Resample
+from ..images.placing import Form, Kind, Placing, Resample
 from ..images.repeats import check_pairs, repeated
 from ..images.sidecar import number_or_null, sidecar_bytes, sidecar_path
 from ..images.wanted import ChannelAxis, Wanted, check_channel_axis
@@ -167,7 +167,7 @@ def _soften_all(
     check_outputs([sidecar_path(path) for path in results], inputs, (".json",), overwrite=overwrite)
     check_pairs(masks)
     remarks = repeated(masks)
-    asked = [wanted.beside()] * (len(inputs) - len(masks)) + [wanted] * len(masks)
+    asked = _asked(inputs, len(masks), wanted, placing)
     with reading(inputs, threads, asked) as found, Outputs(overwrite=overwrite) as outputs:
         images = as_read(inputs, found, say, remarks, placing)
         base = next(images)
@@ -213,6 +213,17 @@ def _soften_all(
     ]
     warn(remarks, callers=2)
     return softened
+
+
+def _asked(inputs: Sequence[Path], masks: int, wanted: Wanted, placing: Placing) -> list[Wanted]:
+    """Return what is asked of the image, of a region, if there is one, and of the masks."""
+    from ..images.grids.lattice import with_lattice
+
+    kinds: list[Kind] = ["image"]
+    kinds += ["mask"] * (len(inputs) - masks - 1)
+    kinds += ["votes"] * masks
+    asked = [wanted if kind == "votes" else wanted.beside() for kind in kinds]
+    return with_lattice(inputs, kinds, asked, placing)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ class Image:
         What was taken of the place where the header does not say it, or says what is not known.
     sized : bool
         Whether the header gives the size of the voxels.
+    drawn : bool
+        Whether the data are contours that were drawn on the grid of another file.
     """
 
     path: Path
@@ -95,6 +97,7 @@ class Image:
     frame: str = ""
     assumed: str = ""
     sized: bool = True
+    drawn: bool = False
 
     @property
     def step(self) -> float | None:

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from ..inputs.checks import check_choice
 from ..inputs.foreground import Foreground
+from ..inputs.grids import Grid
 
 ChannelAxis = Literal["first", "last"]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The grid that contours are drawn on.
+
+    Attributes
+    ----------
+    grid : Grid
+    file : Path
+        The file that has it.
+    named : bool
+        Whether the caller named it, or an image decides it; else it is that of a rater or a mask.
+    """
+
+    grid: Grid
+    file: Path
+    named: bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,8 @@ class Wanted:
         Whether an image of four axes is read whole, for :func:`channels_of`.
     expects_masks : bool
         Whether a mask beside a file that names its segments is what is expected, as a truth of NIfTI, which can name none.
+    lattice : callable or None
+        Returns the grid for the contours of a file, which has none of its own.
     """
 
     foreground: Foreground = field(default_factory=Foreground)
@@ -40,6 +63,7 @@ class Wanted:
     offers_use: bool = False
     all_channels: bool = False
     expects_masks: bool = False
+    lattice: Callable[[Path], Lattice] | None = field(default=None, compare=False)
 
     def by_labels(self, labels: tuple[int, ...]) -> Wanted:
         """Return the same with labels in the place of the segments' names."""

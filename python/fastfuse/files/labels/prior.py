@@ -83,7 +83,7 @@ class LabelPriorFiles:
 def _volumes(path: Path, inputs: Inputs, placing: Placing) -> list[NDArray[Any]]:
     """Return the volumes of a file on the grid of the inputs; what is done with them is added to the remarks."""
     from ...images.four_axes import channels_of
-    from ...images.grids.common import with_form
+    from ...images.grids.chosen_form import with_form
     from ...images.reading import read
 
     found = read(path, wanted=Wanted(use=placing.use, offers_use=True, is_rater=False, all_channels=True))

@@ -1,4 +1,4 @@
-"""Reads DICOM segmentations by pydicom: each segment is chosen by its number or its name.
+"""Reads DICOM segmentations, and contours, by pydicom: each segment is chosen by its number or its name.
 
 pydicom alone is enough: the frames are placed by the positions that they give, and checked to lie on one lattice.
 """
@@ -9,6 +9,7 @@ import re
 import struct
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from ..checks import check_memory
 from ..image import Image
 from ..paths import remark_on, shown
 from ..wanted import Wanted
+from .contours.drawn import drawn
+from .contours.structure_set import STRUCTURES, structures_in
 from .dicom_lattice import Lattice, group_of, lattice_of
+from .endings import DICOM_SUFFIXES, is_dicom
 from .quiet import quiet
 from .segments import BACKGROUND, SWITCH, Segment, absent, filled_axes, named, names_of
 
@@ -30,7 +34,7 @@ SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1
 
 
 def read_dicom(path: Path, wanted: Wanted) -> Image:
-    """Read the segments that are asked for; slices that the file leaves out are empty."""
+    """Read the segments that are asked for; slices that the file leaves out are empty. Contours are drawn on a grid."""
     try:
         import pydicom
     except ImportError:
@@ -41,13 +45,30 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         )  # values that DICOM forbids, and that are checked here where they matter
         try:
             check_memory(path, 2 * path.stat().st_size)
-            return _image(path, pydicom.dcmread(path), wanted)
+            found = pydicom.dcmread(path)
+            if str(found.get("SOPClassUID", "")) != STRUCTURES:
+                return _image(path, found, wanted)
+            structures = structures_in(path, found, wanted)
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
             raise ImageError(
                 f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(_why(error))}); is it complete?"
             ) from error
+    # Outside quiet(), whose lock another thread may need that reads the file of the grid.
+    return drawn(path, structures, wanted)
+
+
+def is_structure_set(path: Path) -> bool:
+    """Tell an RT Structure Set, which holds contours; a file that is not there, or damaged, is none."""
+    with quiet(), warnings.catch_warnings(), suppress(Exception):  # of many kinds; reading tells
+        import pydicom
+
+        warnings.simplefilter("ignore")
+        if path.name.lower().endswith(DICOM_SUFFIXES) or is_dicom(path):
+            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+            return str(found.get("SOPClassUID", "")) == STRUCTURES
+    return False
 
 
 def maker_of(path: Path) -> str:
@@ -77,8 +98,8 @@ def _image(path: Path, found: Any, wanted: Wanted) -> Image:
     if kind not in (SEGMENTATION, LABEL_MAP):
         what = str(found.get("Modality", "")) or "unknown"
         raise ImageError(
-            f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG): a rater's is "
-            "saved as SEG or NIfTI; of an image, make NIfTI by dcm2niix or 3-D Slicer"
+            f"{shown(path)}: it is DICOM of modality {shown(what)[:20]}, and no segmentation (SEG, RTSTRUCT): a rater's is "
+            "saved as SEG, RTSTRUCT or NIfTI; of an image, make NIfTI of its whole series by dcm2niix or 3-D Slicer"
         )
     if "PixelData" not in found:
         raise ImageError(

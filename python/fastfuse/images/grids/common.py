@@ -16,14 +16,13 @@ from ...inputs.grids import ONE_WRONG, SAME, Grid, assumptions, meet, near, shif
 from ...inputs.lattice import Box, Fit, fit_of
 from ...inputs.names import one_remark
 from ...inputs.nearest import marked_beyond, resampled
-from ..checks import check_affine
 from ..image import Image
 from ..paths import names_of, recorded, shown, without_guess
 from ..placing import AS_IT_IS, Kind, Placing
 from ..reading import read
 from ..wanted import Wanted
 from .boxes import box_of_all, file_of, holds_crops_alone, nothing, one_grid
-from .forms import disagreement, forms_of, unit_doubt, with_thickness
+from .chosen_form import with_form
 from .words import PADDED, beyond_crops, called, not_zero, on_frames, units_in_words
 
 
@@ -76,21 +75,28 @@ class Common:
         fixed = next((image for image, kind in zip(images, kinds, strict=True) if kind == "image"), None)
         if fixed is None:
             return cls._of_masks(images, kinds, placing)
-        like = images[0] if one_grid(fixed.grid, images[0].grid) else fixed
+        like = images[0] if one_grid(fixed.grid, images[0].grid) and not images[0].drawn else fixed
         return cls(_without_voxels(like), like.path, placing)
 
     @classmethod
     def _of_masks(cls, images: Sequence[Image], kinds: Sequence[Kind], placing: Placing) -> Common:
         """Return the smallest grid that holds all masks, on the lattice of the first."""
-        first, named = images[0], list(zip(images, kinds, strict=True))
+        named = sorted(zip(images, kinds, strict=True), key=lambda pair: pair[0].drawn)
         parts = [image for image, kind in named if kind in ("votes", "present")]
         regions = [image for image, kind in named if kind == "mask"]
+        first = parts[0]
         box, remarks = box_of_all(parts, regions, chosen=placing.use is not None)
         joined = box.shape != first.data.shape
         like = _without_voxels(first)
         if joined:
             like = replace(like, data=nothing(box.shape, first.data.dtype), affine=box.affine(first.affine))
-        file = file_of(like.grid, [*parts, *regions]) if joined else first.path
+        if first.drawn:  # on the grid of a mask, whose header counts
+            like = next((_without_voxels(one) for one in regions if one_grid(one.grid, like.grid)), like)
+        file = (
+            file_of(like.grid, [*regions, *parts] if first.drawn else [*parts, *regions])
+            if joined or first.drawn
+            else first.path
+        )
         votes = [image for image, kind in named if kind == "votes"]
         others = [image for image, kind in named if kind in ("present", "mask")]
         crops = not regions and holds_crops_alone(like.grid, votes, others)
@@ -131,6 +137,7 @@ class Common:
         grid, target = image.grid, self.like.grid
         if one_grid(target, grid):
             voxels = shift_of(target, grid)
+            image = replace(image, affine=self.like.affine) if image.drawn else image
             return image, near(target, grid, voxels) if voxels > SAME else None
         if self.placing.grid is not None and not grid.placed and grid.shape == target.shape:
             what = f"has no place of its own and is taken to lie on {self.name}"
@@ -286,37 +293,6 @@ class Common:
             volumes = f"; what is not 0 was {before:g} mm³ and is now {after:g} mm³"
         sizes = sizes_apart(self.like.grid, image.grid)
         return data, f"resampled by the nearest voxel onto {self.name}{cut}{volumes}{sizes and f' ({sizes})'}"
-
-
-def with_form(image: Image, use: str | None) -> Image:
-    """Return an image with the affine that is to be used."""
-    form = forms_of(image.header).get(use or "")
-    if form is None:
-        return image
-    form, _ = with_thickness(form, image.data.shape)
-    check_affine(image.path, form)
-    doubt = disagreement(image.path, image.header, image.data.shape)
-    remark = _with_unit(image, form)
-    if doubt is not None and remark is not None:
-        remark = remark.replace(doubt, doubt.replace("the sform is used", f"the {use} is used, as asked"))
-    return replace(image, affine=form, form=use, remark=remark)
-
-
-def _with_unit(image: Image, form: NDArray[np.float64]) -> str | None:
-    """Return an image's remark with what is doubtful about the unit of another affine of its header."""
-    before, after = (
-        unit_doubt(image.header, np.linalg.norm(affine[:3, :3], axis=0)) for affine in (image.affine, form)
-    )
-    if before == after:
-        return image.remark
-    name, told = shown(image.path), image.remark or ""
-    if before:
-        told = told.replace(f"{name}: {before}; {name}: ", f"{name}: ").replace(
-            f"{name}: {before}; ", f"{name}: "
-        )
-        told = told.replace(f"; {before}", "").replace(f"{name}: {before}", "")
-    added = f"{name}: {after}" if after else ""
-    return "; ".join(part for part in (told, added) if part) or None
 
 
 def as_read(

@@ -1,0 +1,1 @@
+"""Contours of a DICOM RT Structure Set, drawn on a grid of voxels."""

@@ -1,0 +1,1 @@
+"""Contours of RT Structure Sets."""
