@@ -76,7 +76,7 @@ SelectSegment = Annotated[
     list[str] | None,
     Option(
         metavar="NAME",
-        help="Segment to take of files that name theirs (.seg.nrrd, DICOM SEG), or 'NAME|OTHER' where they call it differently; once for each of several.",
+        help="Segment to take of files that name theirs (.seg.nrrd, DICOM SEG, RTSTRUCT), or 'NAME|OTHER' where they call it differently; once for each of several.",
         show_default=False,
     ),
 ]

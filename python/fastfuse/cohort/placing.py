@@ -16,6 +16,7 @@ AUTO = "auto"  # the grid of a case that has no choice of its own
 # In advice for the files of one case: a grid's file, for which a cohort has words; in the shell also as it is typed.
 OF_ESTIMATE = "the estimate's "
 ANY_FILE = re.compile(r"\bgrid=FILE(?: \(-{2}grid FILE\))?")
+CONTOURS = "it holds contours"  # how a reason begins that names no rater who has a grid
 ONE_FILE = re.compile(r"\bgrid='([^']*)'(?: \(-{2}grid \1\))?")
 
 
@@ -82,6 +83,9 @@ def placing_of(grid: str | None, resample: str, use: str | None, case: CohortCas
 
 def for_a_cohort(reason: str, case: CohortCase) -> str:
     """Return advice for the files of one case in the words of a cohort, in which a grid is one of the case's files."""
+    if CONTOURS in reason and case.image is None and case.mask is None:
+        shown_to_all = "grid='image' (--grid image), and the image stands in the column image of a table (table=FILE, --table FILE)"
+        return ANY_FILE.sub(said(shown_to_all), reason)
     words = [word for word, path in (("image", case.image), ("mask", case.mask)) if path is not None]
     words.append(f"{OF_RATER}NAME")
     typed, quoted_ones = " or ".join(words), " or ".join(f"'{word}'" for word in words)

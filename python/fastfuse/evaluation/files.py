@@ -78,7 +78,7 @@ def evaluate_files(
     select_label, binarize, threshold, scale, truth_select_label, truth_binarize, truth_threshold, truth_scale
         What counts as foreground, as in :func:`evaluate`. Of a network's .npz, the labels are its classes.
     select_segment : str or sequence of str, optional
-        Of files that name their segments (.seg.nrrd, DICOM SEG): these together are the foreground, of both files; of
+        Of files that name their segments (.seg.nrrd, DICOM SEG, RTSTRUCT): these together are the foreground, of both files; of
         "tumour|Tumor" the one that a file holds. Any option of the truth alone replaces it there.
     channel_axis : {"first", "last"}, optional
         Axis of a network's channels in an image of four axes.

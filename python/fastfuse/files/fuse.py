@@ -267,7 +267,8 @@ def fuse_files(
     ----------
     paths : sequence of path
         One image per rater: .nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .npy, and whatever other volumes nibabel reads; PNG and TIFF with
-        Pillow; DICOM SEG with pydicom; and .npz as nnU-Net saves probabilities, with its segmentation beside it, of which select_label
+        Pillow; DICOM SEG with pydicom, and RTSTRUCT, whose contours are drawn on the grid of ``grid``, of ``image``, or else of a rater
+        or the mask; and .npz as nnU-Net saves probabilities, with its segmentation beside it, of which select_label
         chooses the class or, by its place, the region. A 2-D image is one slice, (x, y, 1).
     output : path
         The consensus (.nii or .nii.gz), float32; as segments (.seg.nrrd) its mask, the counts and the raters; or as fractional DICOM
@@ -283,7 +284,7 @@ def fuse_files(
     save_probability : mapping of label to path, optional
         Also write the probability of a label, by number or name; of a tuple, their sum. Of networks' regions, the name or all its labels.
     overlap : bool, default False
-        Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG), and each
+        Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG, RTSTRUCT), and each
         is fused by itself, as masks are. ``output`` is then an image of four axes, with the probability of each along the
         last, and ``save_label`` one of their masks; ``save_probability`` writes single ones.
     save_confidence : path, optional
@@ -296,7 +297,7 @@ def fuse_files(
     present : sequence of m paths or None, optional
         Images of where each rater looked, 0 and 1; None for a rater who looked everywhere.
     select_segment : str or sequence of str, optional
-        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM SEG); of "tumour|Tumor" the one that a file holds.
+        Name of the segment to fuse, or of several whose union is fused, of raters that name theirs (.seg.nrrd, DICOM SEG, RTSTRUCT); of "tumour|Tumor" the one that a file holds.
     channel_axis : {"first", "last"}, optional
         Which axis of an image of four axes holds a network's classes or regions, of which select_label chooses one. By
         default the one along which probabilities sum to 1, or a single short one.

@@ -25,7 +25,7 @@ def kind_of(inputs: Inputs, options: Options) -> Kind:
         return "masks"
     top = _top(inputs, options)
     shades = [
-        FEW_VALUES + 1 if image.is_channel else _shades(votes, top)
+        FEW_VALUES + 1 if image.is_channel and not _is_mask(votes) else _shades(votes, top)
         for image, votes in zip(inputs.raters, inputs.votes, strict=True)
     ]
     if 2 * sum(count > FEW_VALUES for count in shades) > len(shades):
@@ -67,6 +67,11 @@ def has_rings(inputs: Inputs) -> bool:
     """Tell masks that were softened by a few values, such as rings of 0.3."""
     shades = [_shades(votes, 1.0) for votes in inputs.votes if votes.dtype.kind == "f"]
     return any(shades) and max(shades) <= FEW_VALUES
+
+
+def _is_mask(votes: Array) -> bool:
+    """Tell the mask of a segment that was chosen from a network's channel."""
+    return votes.dtype.kind in "bui" and bool(votes.max(initial=0) <= 1)
 
 
 def _top(inputs: Inputs, options: Options) -> float:

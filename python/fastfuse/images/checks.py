@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
+from .formats.endings import is_dicom
 from .memory import available, remedy, shown_bytes
 from .paths import shown
 
 READABLE = (
     "NIfTI (.nii, .nii.gz, .hdr with .img), MetaImage (.mha, .mhd), NRRD (.nrrd, .nhdr), MGH (.mgh, .mgz), NumPy (.npy), "
-    "PNG and TIFF, DICOM SEG (.dcm), nnU-Net's .npz, and AFNI, MINC and PAR/REC volumes"
+    "PNG and TIFF, DICOM SEG and RTSTRUCT (.dcm), nnU-Net's .npz, and AFNI, MINC and PAR/REC volumes"
 )
 LEAST_SIDE_MM, MOST_SIDE_MM = 1e-7, 1e6  # of a voxel: less than an atom's, more than any body's
 MOST_CHANNELS = 256  # of a network; an image of four axes with more is something else
+FIRST = 3  # files of a folder that are looked at
 MOST_AXES = 7  # of NIfTI
 DENSEST = 20 * 1032  # bytes in memory of one in a file: deflate's most, of voxels that are scaled on reading
 
@@ -34,12 +38,24 @@ def check_regular(path: Path) -> None:
     except OSError as error:
         raise ImageError(f"{shown(path)}: cannot be found ({error.strerror or error})") from None
     if stat.S_ISDIR(status.st_mode):
+        if _holds_dicom(path):
+            raise ImageError(
+                f"{shown(path)}: a folder of DICOM files: make one NIfTI file of an image's series by dcm2niix or 3-D Slicer; of a "
+                "segmentation (SEG, RTSTRUCT) name the file"
+            )
         here = " (an empty name stands for the folder one is in)" if path == Path() else ""
         raise ImageError(f"{shown(path)}: not a regular file, but a folder{here}; name the files in it")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError(f"{shown(path)}: not a regular file")
     if status.st_size == 0:
         raise ImageError(f"{shown(path)}: the file is empty")
+
+
+def _holds_dicom(folder: Path) -> bool:
+    """Tell a folder of DICOM files by the first of them."""
+    with suppress(OSError):
+        return any(is_dicom(one) for one in islice(filter(Path.is_file, sorted(folder.iterdir())), FIRST))
+    return False
 
 
 def check_content(path: Path, extents: Any, stored: np.dtype[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:

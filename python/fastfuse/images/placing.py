@@ -14,6 +14,11 @@ Form = Literal["qform", "sform"]
 Kind = Literal["votes", "present", "mask", "image", "prior"]  # what an image is to a job
 
 
+OF_CONTOURS = (
+    "name the image that they were drawn on, as NIfTI of its series by dcm2niix: grid=FILE (--grid FILE)"
+)
+
+
 @dataclass(frozen=True)
 class Placing:
     """How a job's images come onto one grid.

@@ -173,7 +173,7 @@ def _structures(job: Job, asked: Any, say: Say, threads: int) -> list[Structure]
     if isinstance(asked, str) and asked == "all":
         if not named:
             raise ImageError(
-                f"{shown(job.raters[0])}: no file names segments (.seg.nrrd and DICOM SEG do): say which labels are structures, as "
+                f"{shown(job.raters[0])}: no file names segments (.seg.nrrd, DICOM SEG and RTSTRUCT do): say which labels are structures, as "
                 "in labels=[1, 2] (--labels 1,2)"
             )
         return [Structure(name, place, True) for place, name in enumerate(named.values(), start=1)]

@@ -85,6 +85,8 @@ def _why(error: Exception) -> str:
 
     if isinstance(error, (EOFError, struct.error)):
         return "it ends in the middle of an element"
+    if type(error).__name__ == "InvalidDicomError":
+        return "it does not begin as DICOM files do, with DICM at byte 128"
     if isinstance(error, KeyError) and error.args:
         return f"it lacks {keyword_for_tag(error.args[0]) or error.args[0]}"
     lacking = re.search(r"no attribute '(\w+)'", str(error))

@@ -86,7 +86,7 @@ def named(path: Path, segments: Sequence[Segment], wanted: Iterable[str], values
     if not segments:
         occur = f" (values that occur: {values})" if values else ""
         raise ImageError(
-            f"{shown(path)}: it names no segments (.seg.nrrd and DICOM SEG do, and dataset.json beside it may): where no file "
+            f"{shown(path)}: it names no segments (.seg.nrrd, DICOM SEG and RTSTRUCT do, and dataset.json beside it may): where no file "
             f"does, choose by select_label=K (--select-label K) instead{occur}; beside files that do, write what is meant as a mask of 0 and 1, which is taken as it is"
         )
     return [_named(path, segments, name) for name in wanted]

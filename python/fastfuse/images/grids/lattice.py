@@ -15,14 +15,11 @@ from ..formats.endings import NIFTI_SUFFIXES
 from ..image import Image
 from ..nifti import read_head
 from ..paths import shown
-from ..placing import Kind, Placing
+from ..placing import OF_CONTOURS, Kind, Placing
 from ..reading import READ_ERRORS, read
 from ..wanted import Lattice, Wanted
 from .chosen_form import with_form
 
-NAME_ONE = (
-    "name the image that they were drawn on, as NIfTI of that series by dcm2niix: grid=FILE (--grid FILE)"
-)
 OF_PARTS: tuple[Kind, ...] = (
     "votes",
     "present",
@@ -71,11 +68,11 @@ class _Lattice:
             file = next((one for one in parts if not is_structure_set(one)), None)
             if file is None:
                 raise ImageError(
-                    f"{shown(path)}: it holds contours (RTSTRUCT), and no file has a grid for them: {NAME_ONE}"
+                    f"{shown(path)}: it holds contours (RTSTRUCT), and no file has a grid for them: {OF_CONTOURS}"
                 )
         elif is_structure_set(named):
             raise ImageError(
-                f"{shown(named)}: it holds contours (RTSTRUCT), and no grid that others could get: {NAME_ONE}"
+                f"{shown(named)}: it holds contours (RTSTRUCT), and no grid that others could get: {OF_CONTOURS}"
             )
         else:
             file = named
@@ -84,7 +81,7 @@ class _Lattice:
         check_affine(file, image.affine)
         if not image.grid.placed:
             raise ImageError(
-                f"{shown(file)}: its header does not say where it lies, so that no contours can be drawn on it: {NAME_ONE}"
+                f"{shown(file)}: its header does not say where it lies, so that no contours can be drawn on it: {OF_CONTOURS}"
             )
         return Lattice(image.grid, file, named is not None)
 

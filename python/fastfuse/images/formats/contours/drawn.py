@@ -98,9 +98,9 @@ def _drawn(path: Path, segment: Segment, contours: Contours, lattice: Lattice) -
     check_memory(path, PER_CROSSING * (len(planes.x) + int(rows_of(planes.y, planes.after)[1].sum())))
     point, column, row = crossings(planes.x, planes.y, planes.after)
     order = np.argsort(planes.slices[point], kind="stable")
-    at, starts = np.unique(planes.slices[point][order], return_index=True)
+    at, starts = np.unique(planes.slices[point][order], return_index=True)  # none, if no row is crossed
     pieces = []
-    for slice_, part in zip(at.tolist(), np.split(order, starts[1:]), strict=True):
+    for slice_, part in zip(at.tolist(), np.split(order, starts[1:]), strict=False):
         low, marked = inside(column[part], row[part])
         if marked.any():
             pieces.append(_Piece(slice_, low, marked))

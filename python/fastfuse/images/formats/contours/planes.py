@@ -15,12 +15,12 @@ from ....inputs.lattice import Turn
 from ....inputs.names import counted
 from ....inputs.nearest import EVEN
 from ...paths import shown
+from ...placing import OF_CONTOURS
 from ...wanted import Lattice
 from ..segments import Segment
 from .even_odd import MOST, UNIT, Whole, following
 from .structure_set import Contours
 
-OWN = "name the image that it was drawn on, as NIfTI of that series by dcm2niix: grid=FILE (--grid FILE)"
 LPS = (-1, -1, 1)  # directions of DICOM's axes, along which points are counted
 
 
@@ -131,7 +131,7 @@ def _slices(
     if (high - low).max() > NEAR:
         raise ImageError(
             f"{shown(path)}: the contours of its segment {segment.name!r} lie closer together than a tenth of a slice of "
-            f"{lattice.grid.name}, which is too coarse for them, or tilted: {OWN}"
+            f"{lattice.grid.name}, which is too coarse for them, or tilted: {OF_CONTOURS}"
         )
     at = (low + high) / 2
     slices = np.floor(at + 0.5 + EVEN).astype(np.int64)
@@ -166,5 +166,5 @@ def _across(
     degrees = float(np.degrees(np.arccos(min(1.0, abs(normal @ across) * thickness))))
     return (
         f"{what} is tilted by {degrees:.2g} degrees against the slices of {lattice.grid.name}, and lies across "
-        f"{counted(spread, 'slice', '.2g')}: it was drawn on another grid; {OWN}"
+        f"{counted(spread, 'slice', '.2g')}: its structure was drawn on another grid: {OF_CONTOURS}"
     )
