@@ -13,7 +13,7 @@ import pytest
 import fastfuse
 
 from ...command import run_here
-from ..segmentations import dicom_seg
+from ..segmentations import dicom_seg, seg_nrrd
 from .structures import Polygons, circle, ct, flat, rt_struct, slow
 from .test_shapes import SHAPE, STRAIGHT
 
@@ -101,6 +101,23 @@ def test_the_image_decides_the_grid(folder: Path) -> None:
     np.testing.assert_array_equal(voxels(folder / "a.nii.gz"), voxels(folder / "b.nii.gz"))
     assert json.loads((folder / "a.json").read_text())["grid"]["file"] == "ct.nii.gz"
     assert "border-staple" in ran(folder, f"fuse {RATERS} --image ct.nii.gz --preset recommended -o c.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["seg.dcm", "a.seg.nrrd", "r.dcm"])
+def test_a_preset_takes_chosen_segments_for_masks(folder: Path, name: str) -> None:
+    """Not for a network's probabilities, of which it would take the mean."""
+    for k in range(3):
+        mask = voxels(folder / f"m{k}.nii.gz")
+        if name == "r.dcm":
+            rt_struct(folder / f"{k}{name}", {"GTV": MASKS[k]}, STRAIGHT)
+        elif name == "seg.dcm":
+            dicom_seg(folder / f"{k}{name}", {"GTV": mask}, empty=True)
+        else:
+            seg_nrrd(folder / f"{k}{name}", mask, [("GTV", 1, 0)])
+    grid = "--grid ct.nii.gz" if name == "r.dcm" else ""
+    files = " ".join(f"{k}{name}" for k in range(3))
+    said = ran(folder, f"fuse {files} {grid} --select-segment GTV -o a.nii.gz --preset recommended")
+    assert "Preset recommended for 3 masks: " in " ".join(said.split())
 
 
 def test_nothing_has_a_grid(folder: Path) -> None:
