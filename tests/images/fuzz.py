@@ -23,10 +23,12 @@ import numpy as np
 
 from fastfuse import ImageError
 from fastfuse.images import checks, reading
-from fastfuse.images.wanted import Wanted
+from fastfuse.images.wanted import Lattice, Wanted
 from fastfuse.inputs.foreground import Foreground
+from fastfuse.inputs.grids import Grid
 
 from ..memory import most_memory
+from .contours.structures import circle, flat, rectangle, rt_struct
 from .segmentations import dicom_seg, seg_nrrd
 
 SLOWEST_S = 20.0  # on a machine that does other work too
@@ -65,13 +67,17 @@ WORDS = [
     2**63 - 1,
     2**64 - 1,
 ]
+LATTICE = Lattice(Grid("ct.nii", (6, 5, 4), np.diag([-1.0, -1.5, 2.0, 1.0])), Path("ct.nii"), named=True)
 WANTED = [
-    Wanted(),
-    Wanted(),
-    Wanted(Foreground(labels=(1,))),
-    Wanted(Foreground(labels=(2, 3))),
-    Wanted(Foreground(binarize=True)),
-    Wanted(Foreground(segments=("one",))),
+    Wanted(foreground, lattice=lambda _: LATTICE)
+    for foreground in (
+        Foreground(),
+        Foreground(),
+        Foreground(labels=(1,)),
+        Foreground(labels=(2, 3)),
+        Foreground(binarize=True),
+        Foreground(segments=("one",)),
+    )
 ]
 
 
@@ -123,7 +129,12 @@ def corpus(folder: Path) -> dict[str, list[str]]:
         dicom_seg(folder / "b.dcm", {"one": mask, "two": mask[::-1]})
         dicom_seg(folder / "f.dcm", {"one": mask * 0.5}, fractional=True)
         dicom_seg(folder / "l.dcm", {"one": mask, "two": 1 - mask}, label_map=True)
-        names |= {"b.dcm": [], "f.dcm": [], "l.dcm": []}
+        outlines = {
+            "one": [flat(circle((2.2, 2.1), 1.6, 9), at) for at in (0, 1)],
+            "two": [flat(rectangle((4.5, 5.5), (0.5, 2.5)), 2)],
+        }
+        rt_struct(folder / "r.dcm", outlines, np.asarray(LATTICE.grid.affine))
+        names |= {"b.dcm": [], "f.dcm": [], "l.dcm": [], "r.dcm": []}
     return names
 
 

@@ -149,11 +149,29 @@ def test_points_that_are_no_numbers(file: Path, grid: Path, text: bytes) -> None
     )
 
 
-@pytest.mark.parametrize("share", np.linspace(0.05, 0.99, 24).round(3))
-def test_a_file_that_was_cut(file: Path, grid: Path, share: float) -> None:
+@pytest.mark.parametrize("form", ["explicit", "implicit", "undefined lengths"])
+def test_a_file_that_was_cut(file: Path, grid: Path, form: str) -> None:
+    """Wherever that was, also right behind the name of a list, it is refused, and no structure is empty."""
+    found = pydicom.dcmread(file)
+    if form == "undefined lengths":
+        for one in (found.StructureSetROISequence, found.ROIContourSequence):
+            one.is_undefined_length = True
+        for item in found.ROIContourSequence:
+            item.is_undefined_length_sequence_item = item.ContourSequence.is_undefined_length = True
+    if form == "implicit":
+        found.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+    pydicom.dcmwrite(file, found, enforce_file_format=True)
     content = file.read_bytes()
-    file.write_bytes(content[: int(len(content) * share)])
-    check_refused(file, grid, r"is it complete\?$")
+    names = content.index(b"\x06\x30\x20\x00")  # tag of StructureSetROISequence
+    contours = content.index(b"\x06\x30\x39\x00")
+    ends = [
+        *range(names, names + 20, 3),
+        *range(contours, contours + 40),
+        *range(contours + 40, len(content) - 20, 397),
+    ]
+    for end in ends:
+        file.write_bytes(content[:end])
+        check_refused(file, grid, r"is it complete\?$")
 
 
 @pytest.mark.parametrize(

@@ -126,11 +126,11 @@ def _frame(path: Path, found: Any, taken: Sequence[Segment]) -> str:
 
 def _items(path: Path, found: Any, segments: Sequence[Segment]) -> dict[int, Any]:
     """Return what the file holds of each structure's contours, by its number; refuse those of none, and two of one."""
-    if "ROIContourSequence" not in found:
+    if not found.get("ROIContourSequence"):  # also where the file ends right behind its name
         raise ImageError(f"{shown(path)}: it holds no contours (ROIContourSequence); is it complete?")
     items: dict[int, Any] = {}
     known = {one.label for one in segments}
-    for item in found.ROIContourSequence or []:
+    for item in found.ROIContourSequence:
         number = int(item.ReferencedROINumber)
         if number not in known:
             raise ImageError(
