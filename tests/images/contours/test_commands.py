@@ -326,3 +326,46 @@ def test_frames_of_reference_and_one_rater(folder: Path) -> None:
     assert "frame" in ran(folder, f"fuse {RATERS} --grid ct.nii.gz -o a.nii.gz --method majority")
     ran(folder, "fuse r0.dcm --select-segment GTV --grid ct.nii.gz --method majority -o one.nii.gz")
     np.testing.assert_array_equal(voxels(folder / "one.nii.gz"), voxels(folder / "m0.nii.gz"))
+
+
+def test_nothing_of_a_patient_is_copied(folder: Path) -> None:
+    """Not into DICOM either, of which the mask's grid is made larger: its header is new."""
+    import pydicom
+
+    nib.save(nib.load(folder / "region.nii.gz").slicer[:, :, 4:], folder / "part.nii.gz")
+    for words in ("--grid ct.nii.gz", "--mask part.nii.gz"):
+        ran(folder, f"fuse {RATERS} {words} -o a.dcm --method majority --overwrite")
+        found = pydicom.dcmread(folder / "a.dcm")
+        assert found.Modality == "SEG"
+        assert [found.PatientName, found.PatientID] == ["", ""]
+        assert "1.2.4" not in (found.StudyInstanceUID, found.FrameOfReferenceUID)
+    facts = json.loads((folder / "a.json").read_text())
+    assert facts["grid"]["shape"] == [*SHAPE[:2], 7]
+    assert facts["grid"]["file"] is None
+
+
+def test_a_mask_of_contours(folder: Path) -> None:
+    """Whose grid is that of the raters."""
+    body = [flat(circle((18.3, 16.6), 13), at) for at in range(SHAPE[2])]
+    rt_struct(folder / "body.dcm", {"BODY": body}, STRAIGHT)
+    nib.save(nib.Nifti1Image(slow(SHAPE, body).astype(np.uint8), STRAIGHT), folder / "body.nii.gz")
+    ran(folder, f"fuse {PLAIN} --mask body.dcm -o a.nii.gz --threads 4")
+    ran(folder, f"fuse {PLAIN} --mask body.nii.gz -o b.nii.gz")
+    np.testing.assert_array_equal(voxels(folder / "a.nii.gz"), voxels(folder / "b.nii.gz"))
+
+
+def test_many_threads_and_a_grid_of_dicom(folder: Path) -> None:
+    """Files of contours wait for the file of the grid, which waits for the lock on reading DICOM; none waits for the other."""
+    spacing = tuple(np.abs(np.diag(STRAIGHT)[:3]))
+    dicom_seg(
+        folder / "seg.dcm",
+        {"GTV": np.ones(SHAPE, np.uint8)},
+        spacing=spacing,
+        origin=tuple(STRAIGHT[:3, 3] * (-1, -1, 1)),
+    )
+    for _ in range(5):
+        ran(
+            folder,
+            "fuse r0.dcm r1.dcm r2.dcm seg.dcm r0.dcm r1.dcm --select-segment GTV -o a.nii.gz --method majority --threads 8 --overwrite",
+        )
+    assert nib.load(folder / "a.nii.gz").shape == SHAPE

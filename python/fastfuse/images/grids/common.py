@@ -90,13 +90,10 @@ class Common:
         like = _without_voxels(first)
         if joined:
             like = replace(like, data=nothing(box.shape, first.data.dtype), affine=box.affine(first.affine))
-        if first.drawn:  # on the grid of a mask, whose header counts
-            like = next((_without_voxels(one) for one in regions if one_grid(one.grid, like.grid)), like)
-        file = (
-            file_of(like.grid, [*regions, *parts] if first.drawn else [*parts, *regions])
-            if joined or first.drawn
-            else first.path
-        )
+        if first.drawn:  # on the grid of the mask, whose header counts
+            like = replace(regions[0], data=like.data, affine=like.affine)
+        files = [one for one in (*parts, *regions) if not one.drawn]
+        file = file_of(like.grid, files) if joined or first.drawn else first.path
         votes = [image for image, kind in named if kind == "votes"]
         others = [image for image, kind in named if kind in ("present", "mask")]
         crops = not regions and holds_crops_alone(like.grid, votes, others)

@@ -229,7 +229,7 @@ def _doubts_of(one: _Drawn, name: str) -> list[str]:
     if planes.on_centres:
         doubts.append(
             "its contours run through the centres of voxels, as if they were traced from a mask: of those on a border only the ones "
-            "at its left, back or upper side count, so that structures are up to a voxel narrower than that mask"
+            "at its right, front or lower side count, so that structures are up to a voxel narrower than that mask"
         )
     return doubts
 
