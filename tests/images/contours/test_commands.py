@@ -189,6 +189,20 @@ def test_a_segmentation_of_dicom_gives_the_grid(folder: Path) -> None:
     assert json.loads((folder / "a.json").read_text())["grid"]["extent"] == "files"
 
 
+def test_contours_tell_nothing_of_how_far_a_scan_reaches(folder: Path) -> None:
+    """A segmentation that is cropped to what it marks gives the grid, and contours lie within."""
+    mask = voxels(folder / "m1.nii.gz")
+    mask[0, 0, 2], mask[-1, -1, 5] = 1, 1
+    spacing = tuple(np.abs(np.diag(STRAIGHT)[:3]))
+    dicom_seg(folder / "seg.dcm", {"GTV": mask}, spacing=spacing, origin=tuple(STRAIGHT[:3, 3] * (-1, -1, 1)))
+    part = nib.load(folder / "m0.nii.gz").slicer[10:30, 8:28, 2:6]
+    box = np.zeros(part.shape, np.uint8)
+    box[[0, -1], [0, -1], [0, -1]] = 1
+    nib.save(nib.Nifti1Image(box, part.affine), folder / "box.nii.gz")
+    ran(folder, "fuse r0.dcm r1.dcm seg.dcm box.nii.gz --select-segment GTV -o a.nii.gz --method majority")
+    assert json.loads((folder / "a.json").read_text())["grid"]["extent"] == "files"
+
+
 def test_agreement_and_comparison(folder: Path) -> None:
     for words in ("agreement", "compare"):
         ran(folder, f"{words} {RATERS} --grid ct.nii.gz -o a.json")

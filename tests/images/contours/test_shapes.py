@@ -117,6 +117,21 @@ def test_rectangle_on_half_voxels(tmp_path: Path) -> None:
     assert image.remark is None
 
 
+def test_a_centre_on_an_outline(tmp_path: Path) -> None:
+    """It belongs to what lies left of it in the patient, else behind or above it: this grid's axes lead there."""
+    image = drawn(tmp_path, [flat(rectangle((3, 11), (5, 8)), 2)])
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[3:11, 5:8, 2] = 1
+    np.testing.assert_array_equal(image.data, expected)
+    right = drawn(tmp_path, [flat(rectangle((3, 11), (5, 8)), 2)], affine_of(signs=(1, 1, -1)))
+    expected[:] = 0
+    expected[4:12, 6:9, 2] = 1
+    np.testing.assert_array_equal(right.data, expected)
+    between = drawn(tmp_path, [flat(rectangle((2.5, 11.5), (4.5, 8.5)), 2.5)])
+    assert list(np.flatnonzero(between.data.any(axis=(0, 1)))) == [3]
+    assert "lie up to 1.5 mm beside the centres" in str(between.remark)
+
+
 def test_ring_keyhole_and_islands(tmp_path: Path) -> None:
     outer, inner = rectangle((2.5, 20.5), (3.5, 21.5)), rectangle((8.5, 14.5), (8.5, 15.5))
     keyhole = np.concatenate([outer, outer[:1], inner, inner[:1]])
