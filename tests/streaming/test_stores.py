@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,10 @@ def new_zarr(folder: Path, name: str = "out.zarr") -> Any:
     return zarr.create_array(str(folder / name), shape=SHAPE, chunks=CHUNKS, dtype="f4")
 
 
-def hdf5(folder: Path) -> list[Any]:
+def hdf5(folder: Path, votes: list[Any] | None = None) -> list[Any]:
     h5py = pytest.importorskip("h5py", reason="needs h5py: pip install fastfuse[stream]")
     with h5py.File(folder / "votes.h5", "w") as file:
-        for i, vote in enumerate(balls()):
+        for i, vote in enumerate(balls() if votes is None else votes):
             file.create_dataset(f"raters/{i}", data=vote, chunks=CHUNKS)
     file = h5py.File(folder / "votes.h5", "r")
     return [file[f"raters/{i}"] for i in range(4)]
@@ -180,6 +180,20 @@ def test_executor(kind: str, tmp_path: Path, pool: Executor) -> None:
     assert fastfuse.tabulate(stores, executor=pool) == fastfuse.tabulate(votes)
     out: Any = new_zarr(tmp_path) if kind == "zarr" else np.memmap(tmp_path / "out", "f4", "w+", 0, SHAPE)
     assert_same(fastfuse.staple(stores, executor=pool, out=out, max_memory="300K"), expected)
+
+
+@pytest.mark.parametrize("make", [mapped, hdf5])
+def test_a_worker_reads_what_lies_under_the_name_now(
+    make: Callable[..., list[Any]], tmp_path: Path, pool: Executor
+) -> None:
+    """Not the file of an earlier call, which it may still have had open: workers outlive calls."""
+    for votes in (balls(), [vote[::-1, :, ::-1].copy() for vote in balls()]):
+        stores = make(tmp_path, votes)
+        assert_same(fastfuse.staple(stores, executor=pool), fastfuse.staple(votes))
+        if make is hdf5:
+            stores[0].file.close()
+        for path in tmp_path.iterdir():
+            path.unlink()
 
 
 def test_executor_refuses_what_does_not_travel(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +102,11 @@ class MappedSource:
 def _mapped_anew(
     path: str, begin: int, shape: tuple[int, ...], dtype: str, strides: tuple[int, ...], writable: bool
 ) -> MappedSource:
-    pages = _pages(path, writable)
+    with Path(path).open("r+b" if writable else "rb") as file:  # each time: the name may be another file's by now
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        pages = mmap.mmap(file.fileno(), 0, access=access)
     array: Array = np.ndarray(shape, np.dtype(dtype), pages, begin, strides)
     return MappedSource(array, pages, path, begin, writable)
-
-
-@lru_cache(maxsize=64)
-def _pages(path: str, writable: bool) -> mmap.mmap:
-    with Path(path).open("r+b" if writable else "rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
 
 
 def _reach(array: Array) -> tuple[int, int]:

@@ -1,9 +1,11 @@
-"""Stores of chunks by name: what another process opens again, as handles do not travel."""
+"""Stores of chunks by name: what another process opens again, as handles do not travel.
+
+Each task opens anew: a worker outlives a call, and the next one may find another file under the same name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -25,13 +27,11 @@ def opened_anew(store: Any) -> Opener | None:
     return None
 
 
-@lru_cache(maxsize=64)
 def open_hdf5(path: str, name: str) -> Any:
     """Open a data set of an HDF5 file to read it."""
     return import_module("h5py").File(path, "r")[name]
 
 
-@lru_cache(maxsize=64)
 def open_zarr(root: str, path: str, read_only: bool) -> Any:
     """Open an array of zarr."""
     zarr = import_module("zarr")
