@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -194,10 +193,6 @@ def facts_as_written(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**facts, "warnings": [*map(as_written, told)]} if isinstance(told, list) else dict(facts)
 
 
-FILTERS = threading.RLock()
-"""The process's filters of warnings: who changes them, and who warns, are one thread at a time; else a warning is lost."""
-PATIENCE_S = 60.0  # a file is read in less; in a forked process nobody may be left who lets go
-
 _kept: ContextVar[list[str] | None] = ContextVar("kept", default=None)
 
 
@@ -222,9 +217,4 @@ def warn(remarks: Sequence[str], *, callers: int = 1) -> None:
         frame: FrameType | None = sys._getframe(level - 1)
         while frame is not None and _is_ours(frame):
             frame, level = frame.f_back, level + 1
-        alone = FILTERS.acquire(timeout=PATIENCE_S)
-        try:
-            warnings.warn(FusionWarning(text, remarks=remarks), stacklevel=level)
-        finally:
-            if alone:
-                FILTERS.release()
+        warnings.warn(FusionWarning(text, remarks=remarks), stacklevel=level)

@@ -68,3 +68,12 @@ def test_a_bomb(side: int, told: str, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(checks, "available", lambda: 10**9)
     with pytest.raises(fastfuse.ImageError, match=told):
         read(tmp_path / "a.png")
+
+
+def test_the_limit_is_others_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a picture within it, it is not lifted, which would let other threads read anything meanwhile."""
+    monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", MASK.size)
+    seen = []
+    monkeypatch.setattr(checks, "available", lambda: seen.append(pillow.MAX_IMAGE_PIXELS) or 10**9)
+    read(save(tmp_path / "a.tif"))
+    assert set(seen) == {MASK.size}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import struct
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -39,10 +38,7 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
         import pydicom
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs pydicom: {installing('dicom')}") from None
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # values that DICOM forbids, and that are checked here where they matter
+    with quiet():  # pydicom warns of values that DICOM forbids, and that are checked here where they matter
         try:
             check_memory(path, 2 * path.stat().st_size)
             found = pydicom.dcmread(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -100,10 +99,10 @@ def collected() -> Iterator[list[str]]:
     """Collect what nibabel says in this thread of what it mends, in its log and by warnings."""
     _saying.said = []
     try:
-        with quiet(), warnings.catch_warnings(record=True) as caught:  # filters belong to the whole process
-            warnings.simplefilter("always", UserWarning)
+        warned: list[str] = []
+        with quiet(warned):
             yield _saying.said
-        _saying.said += [" ".join(str(one.message).split()) for one in caught if one.category is UserWarning]
+        _saying.said += warned
     finally:
         del _saying.said
 

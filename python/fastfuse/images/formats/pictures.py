@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from .other import looks_like
 from .pages import BITS, DESCRIPTION, INK, ORIENTATION, check_axes, pages_behind, scale_ignored
 from .quiet import quiet
 
+_lifting = threading.Lock()
 CLEAR = "it is transparent in places; save it without transparency"
 TOPS = (255, 2**16 - 1)  # that stand for 1 in types of more bits, too
 MOST_PAGES = 100_000
@@ -53,17 +54,13 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         import PIL.Image as pillow
     except ImportError:
         raise ImageError(f"{shown(path)}: reading it needs Pillow: {installing('images')}") from None
-    with quiet(), _any_size(pillow), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         try:
-            with pillow.open(path, formats=("PNG", "TIFF")) as picture:
-                if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
-                    picture.verify()
-            # Of a file that Pillow does not open itself, it maps none into memory: it would map quarter turns wrongly.
-            with path.open("rb") as file, pillow.open(file, formats=("PNG", "TIFF")) as picture:
-                size = _size_in_words(picture)  # as the first page says
-                told, scaled = check_axes(path, picture), scale_ignored(picture)
-                pages, doubts = _pages(path, picture)
+            try:
+                size, told, scaled, pages, doubts = _opened(path, pillow)
+            except pillow.DecompressionBombError:
+                with _any_size(pillow):
+                    size, told, scaled, pages, doubts = _opened(path, pillow)
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
@@ -97,17 +94,29 @@ def _holds_only(data: NDArray[Any], top: int) -> bool:
     return all(bool(np.all((page == 0) | (page == top))) for page in np.moveaxis(data, 2, 0))
 
 
+def _opened(path: Path, pillow: Any) -> tuple[str, str, str, NDArray[Any], list[str]]:
+    """Return a picture's size in words, what its axes and its scale tell, its pages, and what is doubtful about them."""
+    with pillow.open(path, formats=("PNG", "TIFF")) as picture:
+        if picture.format == "PNG":  # of which Pillow checks the sums alone, or reads the pixels
+            picture.verify()
+    # Of a file that Pillow does not open itself, it maps none into memory: it would map quarter turns wrongly.
+    with path.open("rb") as file, pillow.open(file, formats=("PNG", "TIFF")) as picture:
+        size = _size_in_words(picture)  # as the first page says
+        return size, check_axes(path, picture), scale_ignored(picture), *_pages(path, picture)
+
+
 @contextmanager
 def _any_size(pillow: Any) -> Iterator[None]:
     """Lift Pillow's limit on the number of pixels: what the header tells is held against the memory here.
 
-    For one thread at a time, as :func:`quiet` sees to.
+    The limit is that of all threads, and protects what others read: it is lifted for pictures beyond it alone.
     """
-    before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        pillow.MAX_IMAGE_PIXELS = before
+    with _lifting:
+        before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            pillow.MAX_IMAGE_PIXELS = before
 
 
 def _pages(path: Path, picture: Any) -> tuple[NDArray[Any], list[str]]:

@@ -1,32 +1,106 @@
-"""Silences standard error while a library in native code reads, which prints there what its exception says too."""
+"""Keeps to this thread what a library says while it reads, beside its exception.
+
+Filters of warnings belong to the whole process, and a program that embeds the package has threads of its own: theirs are left as
+they are. Standard error is silenced for the shell's command alone, which owns it.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
-from ...errors import FILTERS
+from ...errors import audience
+
+_one_at_a_time = threading.RLock()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Silence standard error; one thread at a time, which may change the filters of warnings too: both are the whole process's."""
-    with FILTERS:
-        yield from _without_standard_error()
-
-
-def _without_standard_error() -> Iterator[None]:
-    try:
-        before = os.dup(2)
-    except OSError:  # it is closed
+def quiet(said: list[str] | None = None) -> Iterator[None]:
+    """Let nothing be heard of what is said in this thread; keep the texts of its UserWarnings in ``said``."""
+    with _without_warnings(said), _without_standard_error():
         yield
+
+
+class _OfThread:
+    """Stands where a filter of warnings has a pattern of the message: it matches what this thread warns of, and keeps it."""
+
+    def __init__(self, said: list[str] | None = None) -> None:
+        self._thread, self._said = threading.get_ident(), said
+
+    def match(self, text: str) -> bool:
+        """Tell whether it is this thread that warns."""
+        if threading.get_ident() != self._thread:
+            return False
+        if self._said is not None:
+            self._said.append(" ".join(text.split()))
+        return True
+
+
+class _Nothing(Warning):
+    """Of which nobody warns."""
+
+
+@contextmanager
+def _without_warnings(said: list[str] | None) -> Iterator[None]:
+    """Put filters before the others, and take them away again, from the same list.
+
+    ``warnings.catch_warnings`` exchanges the list: of two threads that do so by turns, one leaves its own behind.
+    """
+    if getattr(
+        sys.flags, "context_aware_warnings", False
+    ):  # from Python 3.14 on each thread may have its own
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        if said is not None:
+            said += [" ".join(str(one.message).split()) for one in caught if one.category is UserWarning]
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    others = [kind for kind in Warning.__subclasses__() if kind is not UserWarning]
+    mine: list[Any] = [("ignore", _OfThread(), kind, None, 0) for kind in others]
+    mine.append(
+        ("ignore", _OfThread(said), UserWarning, None, 0)
+    )  # last: who is asked has heard the others' no
+    if said is not None:
+        _forget_what_was_said()
+    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    filters[:0] = mine
     try:
         yield
     finally:
-        os.dup2(before, 2)
-        os.close(before)
+        for one in mine:
+            with suppress(ValueError):  # somebody has emptied the list
+                filters.remove(one)
+
+
+def _forget_what_was_said() -> None:
+    """Let Python ask the filters also of what it has said once: a new filter is the public way to that."""
+    warnings.simplefilter("ignore", _Nothing)
+    with suppress(ValueError):
+        warnings.filters.remove(("ignore", None, _Nothing, None, 0))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _without_standard_error() -> Iterator[None]:
+    """Silence it, one thread at a time: native code prints there what its exception says too."""
+    if not audience()[1]:
+        yield
+        return
+    with _one_at_a_time:
+        try:
+            before = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
