@@ -94,8 +94,13 @@ def untold_in(
     """
     if not of_rates(method) or found.estimate.latent is not None:
         return None
-    least = min(np.min(found.seen_by), np.min(found.read - found.seen_by))
-    if least >= LEAST_SEEN and (found.volume > 0).all() and (found.unmarked > 0).all():
+    of_each = zip(
+        *(part.tolist() for part in (found.seen_by, found.read, found.volume, found.unmarked)), strict=True
+    )
+    if all(
+        seen >= LEAST_SEEN and read - seen >= LEAST_SEEN and volume > 0 and unmarked > 0
+        for seen, read, volume, unmarked in of_each
+    ):
         return None  # of nearly every fusion; patterns are not looked at
     return for_raters(~told_by_votes(found), options, places, raters)
 

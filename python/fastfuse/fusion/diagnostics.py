@@ -229,7 +229,8 @@ def _untold(fusion: Fusion, found: Found, method: Method) -> list[int]:
     """Return the raters whose sensitivity nothing tells, since the consensus holds no voxel where they read, but elsewhere."""
     if not of_rates(method) or found.estimate.latent is not None:
         return []
-    if (fusion.volume > 0).all() and (np.asarray(found.seen_by) >= LEAST_SEEN).all():
+    volumes, seen = fusion.volume.tolist(), found.seen_by.tolist()
+    if all(one > 0 for one in volumes) and all(one >= LEAST_SEEN for one in seen):
         return []  # of nearly every fusion; patterns are not looked at
     told = told_by_votes(found)[0]
     read = np.flatnonzero(fusion.n_read)  # found has entries of those alone who read the case

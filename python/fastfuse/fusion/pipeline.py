@@ -87,7 +87,9 @@ def answer(
     is_decided = case.decisions is not None
     votes = Source.of(found, method, options, places, raters, is_decided=is_decided)
     fusion = for_all(fusion_of(found, probability, method.name, intervals, votes), places, raters)
-    fusion = replace(fusion, _untold=untold_in(found, method, options, places, raters))
+    untold = untold_in(found, method, options, places, raters)
+    if untold is not None:
+        fusion = replace(fusion, _untold=untold)
     if options.selects and not fusion.volume.any():
         remarks = [remark_on_nothing(case, options)]
     else:

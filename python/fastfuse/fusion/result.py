@@ -386,7 +386,10 @@ def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
 
 def _share(part: float, whole: float) -> float:
     """Return part / whole as :func:`share_of`; of a few numbers an array takes longer."""
-    return min(part / whole, 1.0) if whole > 0 else np.nan
+    if not whole > 0:
+        return np.nan
+    share = part / whole
+    return 1.0 if share > 1 else share
 
 
 def share_of(part: Rates, whole: Rates) -> Rates:
