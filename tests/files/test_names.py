@@ -104,8 +104,15 @@ def test_counts(number: float, what: str, form: str, told: str) -> None:
     assert counted(number, what, form) == told
 
 
-@pytest.mark.parametrize("name", ["a\0.nii.gz", Path("b") / "\0.nii.gz"])
-def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a\0.nii.gz", r"^the name of an? (file|output) holds a NUL character, .*\\x00"),
+        (Path("b") / "\0.nii.gz", r"^the name of an? (file|output) holds a NUL character, .*\\x00"),
+        ("c" * 5000 + ".nii.gz", r"^the name of an? (file|output) is too long, c{60}\.\.\.|too long\)"),
+    ],
+)
+def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path, said: str) -> None:
     masks = [save(tmp_path / f"{i}.nii.gz", np.eye(4, dtype=np.uint8)[..., None]) for i in range(2)]
     out = tmp_path / "out.nii.gz"
     table = fastfuse.tabulate([[0, 1], [1, 1]])
@@ -121,6 +128,8 @@ def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path) -> None:
         lambda: fastfuse.soften_files(masks, masks[0], out_dir=name),
         lambda: fastfuse.evaluate_files(name, masks[0]),
         lambda: fastfuse.evaluate_folders(name, tmp_path),
+        lambda: fastfuse.fuse_cohort(name, tmp_path / "out"),
+        lambda: fastfuse.fuse_cohort(tmp_path, name),
         lambda: fastfuse.evaluate_against_rater_files(masks[0], [masks[1], name]),
         lambda: fastfuse.agreement_files(masks, output=name),
         lambda: fastfuse.compare_files(masks, truth=name),
@@ -129,8 +138,6 @@ def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path) -> None:
         lambda: reading.read(name),
     ]
     for call in calls:
-        with pytest.raises(
-            fastfuse.FastfuseError, match=r"^the name of an? (file|output) holds a NUL character, .*\\x00"
-        ):
+        with pytest.raises(fastfuse.FastfuseError, match=said):
             call()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.nii.gz", "1.nii.gz"]

@@ -15,6 +15,7 @@ import nibabel as nib
 import pytest
 
 import fastfuse
+from fastfuse.images.outputs import write_all
 
 from .common import SHAPE, files_in
 
@@ -111,6 +112,17 @@ def test_signal_between_two_renames_waits(tmp_path: Path, paths: list[Path]) -> 
     """
     assert run_in_child(code, tmp_path).returncode == -signal.SIGINT
     assert files_in(tmp_path) == {path.name for path in paths} | {"c.nii", "l.nii", "c.json"}
+
+
+def test_handlers_that_are_not_of_python_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that embeds Python may have its own, which ``signal`` could not put back; the others are back at the end."""
+    changed, of_python, change = [], signal.getsignal, signal.signal
+    monkeypatch.setattr(signal, "getsignal", lambda one: None if one == signal.SIGTERM else of_python(one))
+    monkeypatch.setattr(signal, "signal", lambda one, to: changed.append((one, to)) or change(one, to))
+    before = of_python(signal.SIGINT)
+    write_all({tmp_path / "a": b"a"})
+    assert [one for one, _ in changed] == [signal.SIGINT] * 2
+    assert changed[-1][1] is before
 
 
 def test_bad_options_touch_nothing(tmp_path: Path, paths: list[Path]) -> None:

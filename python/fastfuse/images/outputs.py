@@ -321,15 +321,17 @@ def _signals_wait() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {
-        number: signal.signal(number, lambda number, _: arrived.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+        number: handler for number, handler in before.items() if handler is not None
+    }  # else not Python's
     try:
+        for number in before:
+            signal.signal(number, lambda number, _: arrived.append(number))
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, handler)
         for late in arrived:
             signal.raise_signal(late)
 

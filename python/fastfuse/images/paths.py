@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -14,6 +15,8 @@ from ..inputs.names import quoted
 
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 GUESS = re.compile(r": 1 mm (is|and no turn are) taken")  # of a voxel's size
+LONGEST_EVERYWHERE = 60  # characters, of four bytes each, that any file system takes
+LONGEST_TOLD = 60
 PathLike = str | os.PathLike[str]
 
 
@@ -35,7 +38,20 @@ def as_path(value: Any, name: str) -> Path | None:
         ) from None
     if "\0" in str(path):
         raise _no_name(f"holds a NUL character, {shown(path)}", name)
+    if _is_too_long(path):
+        raise _no_name(f"is too long, {shown(path)[:LONGEST_TOLD]}...", name)
     return path
+
+
+def _is_too_long(path: Path) -> bool:
+    """Tell whether no file can have this name."""
+    if len(str(path)) <= LONGEST_EVERYWHERE:
+        return False
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _no_name(why: str, name: str) -> OutputError | ImageError:
