@@ -386,8 +386,7 @@ def _agreement(found: Found) -> tuple[Rates, Rates, Rates]:
 
 def _share(part: float, whole: float) -> float:
     """Return part / whole as :func:`share_of`; of a few numbers an array takes longer."""
-    share = part / whole if whole > 0 else np.nan
-    return 1.0 if share > 1 else share
+    return min(part / whole, 1.0) if whole > 0 else np.nan
 
 
 def share_of(part: Rates, whole: Rates) -> Rates:
