@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 import fastfuse
 from fastfuse.images import checks, memory, nifti, reading
+from fastfuse.images.formats import raw
 
 from ..files.common import save
 from .segmentations import seg_nrrd
@@ -214,3 +217,55 @@ def test_header_that_a_file_can_hardly_fill_is_no_matter_of_memory(
     ) as raised:
         reading.read(tmp_path / name)
     assert "crop" not in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd"])
+def test_two_threads_do_not_count_on_the_same_memory(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for one and a half, and memory is not taken until it is filled."""
+    owner: Any = nifti if ending == ".nii.gz" else raw.Stored
+    paths = [tmp_path / f"{i}{ending}" for i in range(2)]
+    for path in paths:
+        if ending == ".nii.gz":
+            save(path, MASK)
+        else:
+            path.write_bytes(
+                f"NRRD0004\ntype: uint8\ndimension: 3\nsizes: {' '.join(map(str, MASK.shape))}\nencoding: raw\n"
+                "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,1)\n\n".encode()
+                + bytes(VOXELS)
+            )
+    taken, fill = [0], owner._fill
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.2)  # the other one asks meanwhile
+        found = fill(*given)
+        taken[0] += VOXELS
+        return found
+
+    monkeypatch.setattr(owner, "_fill", slowly)
+    monkeypatch.setattr(memory, "LITTLE", 0)
+    for asked in (checks, memory):
+        monkeypatch.setattr(asked, "available", lambda: VOXELS * 3 // 2 - taken[0])
+    with (
+        pytest.raises(
+            fastfuse.ImageError, match=r"it needs 20 kB of memory, more than the 10 kB that are free"
+        ),
+        reading.reading(paths, threads=2) as images,
+    ):
+        list(images)
+    taken[0] = -VOXELS  # room for both, one after the other
+    with reading.reading(paths, threads=2) as images:
+        assert len(list(images)) == 2
+    assert memory._promised == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
+    with memory.filling(memory.LITTLE, lambda: None), memory._room:  # as another thread may hold it
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            with memory.filling(1 << 62, lambda: None):
+                os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from .formats.endings import is_dicom
-from .memory import available, remedy, shown_bytes
+from .memory import available, filling, remedy, shown_bytes
 from .paths import shown
 
 READABLE = (
@@ -105,6 +106,14 @@ def check_memory(path: Path, needed: int) -> None:
             f"{more}, and a file of {shown_bytes(held)} can hardly hold as much: its header is wrong, or it was cut short; write it again"
         )
     raise ImageError(f"{more}; crop it, or {remedy()}")
+
+
+@contextmanager
+def room_for(path: Path, needed: int, go_on: Callable[[], None]) -> Iterator[None]:
+    """Fill so many bytes in a block, beside what other threads fill; refuse it where they are not free, as :func:`check_memory`."""
+    with filling(needed, go_on):
+        check_memory(path, needed)
+        yield
 
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ..errors import FastfuseError, lacking
 NUMPY = 190_000_000
 SCIPY = 160_000_000
 GROUPS = Path("/sys/fs/cgroup")
+LITTLE = 1 << 24  # bytes of an array for which nobody waits
+PAUSE_S = 0.05
 UNLIMITED = 1 << 60  # what cgroups of version 1 say where there is no limit
 
 
@@ -23,6 +26,44 @@ def available() -> int | None:
     """Return the bytes that this process may still take; None if the system does not tell."""
     known = [free for free in (_of_machine(), _of_group(), _of_address_space()) if free is not None]
     return max(0, min(known)) if known else None
+
+
+_room = threading.Condition()
+_promised: list[int] = []  # bytes of arrays that threads are filling
+
+
+@contextmanager
+def filling(needed: int, go_on: Callable[[], None]) -> Iterator[None]:
+    """Promise this thread the bytes that it fills in a block; wait while what others fill leaves too little beside it.
+
+    Memory is free until it is written to: each of many threads would find room for its own array, and all together none.
+    Alone, a thread does not wait.
+    """
+    if needed < LITTLE:
+        yield
+        return
+    with _room:
+        while _promised and (free := available()) is not None and needed + sum(_promised) > free:
+            _room.wait(PAUSE_S)
+            go_on()
+        _promised.append(needed)
+    try:
+        yield
+    finally:
+        with _room:
+            _promised.remove(needed)
+            _room.notify_all()
+
+
+def _forget_promises() -> None:
+    """Begin anew in a forked child, which has none of the threads."""
+    global _room
+    _room = threading.Condition()
+    _promised.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_promises)
 
 
 def limits() -> dict[str, int | None]:

@@ -29,6 +29,7 @@ from .checks import (
     check_content,
     check_extension,
     check_memory,
+    room_for,
 )
 from .formats.behind import LEAST, counted_behind, told_behind
 from .grids.forms import (
@@ -64,7 +65,8 @@ def read_nifti(path: Path, go_on: Callable[[], None]) -> Image:
         bits = int(header["bitpix"])  # which is mended
         compressed = file is not raw
         shape, stored, doubts = _check_header(path, header, None if compressed else path.stat().st_size)
-        data = _read_data(path, header, bits, file, go_on)
+        with room_for(path, _bytes_held(path, header, shape, stored), go_on):
+            data = _read_data(path, header, bits, file, go_on)
         surplus = _rest(file, go_on) if compressed else _left(path, file)
     count = math.prod(shape)
     _check_type(path, bits, stored, count, count * stored.itemsize + surplus)
@@ -164,10 +166,16 @@ def _check_header(
         raise ImageError(
             f"{shown(path)}: {file_size} bytes, {expected} expected; {_why_short(bits, stored, count, file_size - header.get_data_offset())}"
         )
-    slope, inter, doubt = _scaling(path, header)
+    _, _, doubt = _scaling(path, header)
     if held:
-        check_memory(path, count * (stored.itemsize if (slope, inter) == (1, 0) else stored.itemsize + 16))
+        check_memory(path, _bytes_held(path, header, shape, stored))
     return shape, stored, [*doubts, *doubt]
+
+
+def _bytes_held(path: Path, header: Any, shape: tuple[int, ...], stored: np.dtype[Any]) -> int:
+    """Return how much memory it takes to read all voxels, and to scale them."""
+    plain = _scaling(path, header)[:2] == (1, 0)
+    return math.prod(shape) * (stored.itemsize if plain else stored.itemsize + 16)
 
 
 def _check_type(path: Path, bits: int, stored: np.dtype[Any], count: int, have: int) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...inputs.names import counted
 from .. import gz
-from ..checks import check_memory, check_regular
+from ..checks import check_memory, check_regular, room_for
 from ..paths import shown
 from .behind import LEAST, LINE_ENDS, counted_behind, told_behind
 
@@ -82,7 +82,10 @@ class Stored:
     def read(self, go_on: Callable[[], None]) -> tuple[NDArray[Any], str]:
         """Return the values, the axes in the order of the header, and a doubt; refuse files that hold fewer."""
         self._check_sizes()
-        check_memory(self.path, self.bytes)
+        with room_for(self.path, self.bytes, go_on):
+            return self._values(go_on)
+
+    def _values(self, go_on: Callable[[], None]) -> tuple[NDArray[Any], str]:
         values = np.empty(self.sizes, self.dtype, order="F")
         buffer = values.reshape(-1, order="F").view(np.uint8).data
         whole = len(buffer)
