@@ -151,6 +151,8 @@ def test_mask(fuse: Any, mask: Any, error: type[Exception], message: str) -> Non
         ({"prior": np.array([0.5, 0.5, -0.1, 0.5])}, ValueError, r"prior map holds -0.1 at voxel \(2,\)"),
         ({"prior": np.array([0.5, 0.5, 1.1, 0.5])}, ValueError, r"prior map holds 1.1 at voxel \(2,\)"),
         ({"prior": np.array([0.5, np.nan, 1, 0.5])}, ValueError, r"prior map holds nan at voxel \(1,\)"),
+        ({"prior": [[0.5, 0.5], [0.5]]}, TypeError, "prior cannot be read as an array"),
+        ({"spacing_mm": [[1, 1], 1]}, ValueError, r"spacing_mm is \[\[1, 1\], 1\]: it must hold 1 number"),
         ({"init": "votes"}, ValueError, "init is 'votes': it must be 'auto' or 'vote' or a number"),
         ({"init": 0.5}, ValueError, r"init is 0.5: .*\(0.5, 1\)"),
         ({"init": 1}, ValueError, "init is 1"),

@@ -64,6 +64,8 @@ def is_map(prior: object) -> bool:
     """Tell a map of priors from a word or a number."""
     import numpy as np
 
+    if isinstance(prior, (list, tuple)):  # read as an array later, by its name
+        return True
     return not isinstance(prior, str) and np.ndim(prior) > 0  # type: ignore[arg-type]
 
 

@@ -87,7 +87,11 @@ def check_spacings(spacing_mm: Any, axes: int) -> list[float]:
         return [1.0] * axes
     import numpy as np
 
-    if np.shape(spacing_mm) != (axes,):
+    try:
+        shape = np.shape(spacing_mm)
+    except ValueError:  # sides that are arrays of their own
+        shape = ()
+    if shape != (axes,):
         raise ValueError(
             f"spacing_mm is {quoted(spacing_mm)}: it must hold {counted(axes, 'number')}, one per axis"
         )
