@@ -57,10 +57,9 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
 
 def is_structure_set(path: Path) -> bool:
     """Tell an RT Structure Set, which holds contours; a file that is not there, or damaged, is none."""
-    with quiet(), warnings.catch_warnings(), suppress(Exception):  # of many kinds; reading tells
+    with quiet(), suppress(Exception):  # of many kinds; reading tells
         import pydicom
 
-        warnings.simplefilter("ignore")
         if path.name.lower().endswith(DICOM_SUFFIXES) or is_dicom(path):
             found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
             return str(found.get("SOPClassUID", "")) == STRUCTURES
