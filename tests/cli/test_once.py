@@ -240,7 +240,7 @@ def test_another_program_s_word_for_an_option(tmp_path: Path, words: str, offere
 @pytest.mark.parametrize(
     ("words", "typed"),
     [
-        ("cohort merge t.npz --out o --overwrite", "--overwrite"),
+        ("cohort apply e.json c --out o --overwrite", "--overwrite"),
         ("experiment c --overwrite", "--overwrite"),
         *((f"{command} -f", "-f") for command in ("experiment", "export")),
     ],

@@ -16,7 +16,6 @@ from ..inputs.names import quoted
 OUTPUTS = ("output", "out_dir", "save_label", "save_counts", "save_lesions", "out", "directory")
 GUESS = re.compile(r": 1 mm (is|and no turn are) taken")  # of a voxel's size
 LONGEST_EVERYWHERE = 60  # characters, of four bytes each, that any file system takes
-LONGEST_TOLD = 60
 PathLike = str | os.PathLike[str]
 
 
@@ -39,7 +38,8 @@ def as_path(value: Any, name: str) -> Path | None:
     if "\0" in str(path):
         raise _no_name(f"holds a NUL character, {shown(path)}", name)
     if _is_too_long(path):
-        raise _no_name(f"is too long, {shown(path)[:LONGEST_TOLD]}...", name)
+        why, kind = ("written", OutputError) if name in OUTPUTS else ("found", ImageError)
+        raise kind(f"{shown(path)}: cannot be {why} ({os.strerror(errno.ENAMETOOLONG)}); choose another name")
     return path
 
 
