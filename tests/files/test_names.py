@@ -109,7 +109,10 @@ def test_counts(number: float, what: str, form: str, told: str) -> None:
     [
         ("a\0.nii.gz", r"^the name of an? (file|output) holds a NUL character, .*\\x00"),
         (Path("b") / "\0.nii.gz", r"^the name of an? (file|output) holds a NUL character, .*\\x00"),
-        ("c" * 5000 + ".nii.gz", r"^c{5000}\.nii\.gz: cannot be (found|written|read as a vote table) \(File name too long"),
+        (
+            "c" * 5000 + ".nii.gz",
+            r"^c{5000}\.nii\.gz: cannot be (found|written|read as a vote table) \(File name too long",
+        ),
     ],
 )
 def test_a_name_that_no_file_can_have(tmp_path: Path, name: str | Path, said: str) -> None:
