@@ -43,7 +43,7 @@ from ..images.placing import Form, Placing, Resample
 from ..images.wanted import ChannelAxis
 from ..inputs.checks import Labels, Scale
 from .job import vote_job
-from .labels.applies import check_for_masks
+from .labels.applies import check_for_masks, labels_asked
 from .preset import ENTRY as PRESET
 from .preset import PresetName, check_preset, noting_given
 from .prior import prior_file, smoothing_of
@@ -178,6 +178,7 @@ def fuse_files(
     threads: int = 0,
     device: str | None = None,
     threshold: float | None = None,
+    select_segment: str | Sequence[str] | None = None,
     channel_axis: ChannelAxis | None = None,
     save_label: PathLike | None = None,
     cut: float | DiceRule = 0.5,
@@ -188,7 +189,7 @@ def fuse_files(
     grid: PathLike | None = None,
     resample: Resample = "none",
     use: Form | None = None,
-    labels: LabelsLike,
+    labels: LabelsLike | None = None,
     save_probability: Mapping[Any, PathLike] | None = None,
     overlap: Literal[True],
 ) -> Overlapping: ...
@@ -284,9 +285,8 @@ def fuse_files(
     save_probability : mapping of label to path, optional
         Also write the probability of a label, by number or name; of a tuple, their sum. Of networks' regions, the name or all its labels.
     overlap : bool, default False
-        Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG, RTSTRUCT), and each
-        is fused by itself, as masks are. ``output`` is then an image of four axes, with the probability of each along the
-        last, and ``save_label`` one of their masks; ``save_probability`` writes single ones.
+        Structures may overlap: the ``labels`` are read from every file, "all" by the segments' names (.seg.nrrd, DICOM SEG, RTSTRUCT), or in their
+        place the segments of ``select_segment``, and each is fused by itself, as masks are. ``output`` is then an image of four axes, with the probability of each along the last, and ``save_label`` one of their masks; ``save_probability`` writes single ones.
     save_confidence : path, optional
         Also write the probability of the label that is most probable.
     prior : {"mean", "estimate"}, float or path
@@ -354,6 +354,7 @@ def fuse_files(
     >>> fusion = fastfuse.fuse_files([f"rater{k}.nii.gz" for k in range(4)], "consensus.nii.gz", method="staple", roi=4)
     """
     check_order(paths, output)
+    labels = labels_asked(labels, select_segment, overlap=overlap)
     by_preset = check_preset(preset, labels)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
@@ -365,16 +366,14 @@ def fuse_files(
     )  # fmt: skip
     asked_labels = AskedLabels(labels, candidates, confusion, knows, weights, undecided, overlap=overlap)
     placing = Placing.checked(grid, resample, use)
-    beside: dict[str, Any] = {"label_names": label_names, "save_probability": save_probability}
-    beside["save_confidence"] = save_confidence
+    beside: dict[str, Any] = {"label_names": label_names, "save_probability": save_probability, "save_confidence": save_confidence}  # fmt: skip
     if check_flag(overlap, "overlap"):
         from .labels.overlap import fuse_overlapping_files, structures_job
 
         structures = structures_job(
             paths, output, mask, present, names, placing, overwrite=overwrite, cut=cut, ties=ties,
             channel_axis=channel_axis, save_label=save_label, image=image, soften=soften, dilation=dilation or None,
-            save_counts=save_counts, select_segment=select_segment, label_names=label_names,
-            save_confidence=save_confidence, report=report, decisions=decisions,
+            save_counts=save_counts, report=report, decisions=decisions, label_names=label_names, save_confidence=save_confidence,
         )  # fmt: skip
         return fuse_overlapping_files(structures, method, options, asked_labels, save_probability, progress)
     if labels is not None:

@@ -85,6 +85,33 @@ def test_in_every_command(tmp_path: Path, command: str) -> None:
     assert "segment" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("asked", "held", "offered"),
+    [
+        ("GTV", ["CTV", "PTV", "GTV_AK"], "GTV_AK"),
+        ("GTV", ["CTV", "PTV", "gtv 1"], "gtv 1"),
+        ("GTV|gtv 1", ["PTV", "GTVp"], "GTVp"),
+        ("GTV_AK", ["PTV", "GTV"], "GTV"),
+        ("GTV Prostata", ["PTV", "Gtv_Prostata"], "Gtv_Prostata"),
+        ("Prostata", ["Rektum", "Prostate"], "Prostate"),
+        ("GTV", ["CTV", "PTV"], "NAME"),
+        ("GTV 1", ["GTV 2", "GTV 10"], "NAME"),
+        ("Parotid_L", ["Parotid_R", "Cord"], "NAME"),
+        ("parotid left", ["parotid right"], "NAME"),
+        ("GTV", ["PTV", "GTV_AK", "GTVn"], "NAME"),
+    ],
+)
+def test_what_is_typed_names_no_other_structure(asked: str, held: list[str], offered: str) -> None:
+    """A name is offered where it can hardly mean another structure; and those that may be meant are listed first."""
+    segments = [Segment(f"ROI {k}", k + 1) for k in range(20)]
+    segments += [Segment(name, 21 + k) for k, name in enumerate(held)]
+    with pytest.raises(ImageError, match="there is no segment") as caught:
+        named(Path("a.dcm"), segments, [asked])
+    assert f"select_segment='{asked}|{offered}'" in str(caught.value)
+    if offered != "NAME":
+        assert f"it holds {offered}, ROI 0, " in str(caught.value)
+
+
 def test_the_same_of_every_format(tmp_path: Path) -> None:
     pytest.importorskip("pydicom")
     network = save(tmp_path / "b.nii.gz", 2 * A)

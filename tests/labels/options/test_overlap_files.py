@@ -200,12 +200,12 @@ ALL: dict[str, Any] = {"labels": "all", "overlap": True}
     ("write", "options", "said"),
     [
         (channels, {**ALL, "channel_axis": "last"}, "no file names segments .*: say which labels are structures, as in labels="),
-        (layers, {"overlap": True}, "overlap is True: it is for label maps; give labels too"),
+        (layers, {"overlap": True}, r"overlap is True: say which structures, by labels='all'.*or select_segment=\['A', 'B'\]"),
         (layers, {**ALL, "method": "dilated-staple", "image": "f.nii"}, "overlap is True: .*no such option|image is given"),
         (layers, {**ALL, "candidates": "all"}, "candidates is given, and overlap is True"),
         (layers, {**ALL, "undecided": 9}, "undecided is given, and overlap is True"),
         (layers, {**ALL, "select_label": 1}, "select_label is given, and overlap is True"),
-        (layers, {**ALL, "select_segment": "core"}, "select_segment is given, and overlap is True: labels says"),
+        (layers, {**ALL, "select_segment": "core"}, "labels and select_segment are given, and overlap is True"),
         (layers, {**ALL, "save_confidence": "c.nii"}, "save_confidence is given, and overlap is True"),
         (layers, {**ALL, "save_counts": "c.nii"}, "save_counts is given, and overlap is True: count one"),
         (layers, {**ALL, "label_names": "n.tsv"}, "label_names is given, and overlap is True"),
@@ -248,10 +248,36 @@ def test_a_rater_without_a_structure_is_refused_and_the_remedy_works(tmp_path: P
     paths = written(tmp_path, layers)
     paths[2] = seg_nrrd(tmp_path / "third.seg.nrrd", raters[2][:1], [("Tumour", 1, 0)])
     with pytest.raises(
-        fastfuse.ImageError, match=r"third.seg.nrrd: there is no segment 'core'.*select_segment=NAME"
+        fastfuse.ImageError,
+        match=r"third.seg.nrrd: there is no segment 'core'.*in the place of labels.*select_segment=\['A', 'B'\]",
     ):
         fastfuse.fuse_files(paths, tmp_path / "out.nii", **ALL)
-    fastfuse.fuse_files(paths, tmp_path / "one.nii", select_segment="Tumour")
+    fastfuse.fuse_files(paths, tmp_path / "one.nii", overlap=True, select_segment=["Tumour"])
+
+
+def test_structures_by_the_names_that_files_give_them(tmp_path: Path) -> None:
+    """Of files with other names, and with structures that not all hold, those that are named are fused, each as alone."""
+    names = [("Tumour", "rest"), ("GTV 1", "Rest"), ("GTVp", "rest")]
+    for i, (one, (first, second)) in enumerate(zip(nested(), names, strict=True)):
+        extra = {"Couch": one[0]} if i == 1 else {}
+        dicom_seg(tmp_path / f"r{i}.dcm", {first: one[0], second: one[1], **extra}, empty=True)
+    tumour = "Tumour|GTV 1|GTVp"
+    raters = ["fuse", "r0.dcm", "r1.dcm", "r2.dcm"]
+    chosen = ["--select-segment", tumour, "--select-segment", "rest", "--select-segment", "rest"]
+    done = run_here(tmp_path, *raters, "-o", "out.nii", "--overlap", *chosen)
+    assert done.returncode == 0, done.stderr
+    volumes = np.asarray(nib.load(tmp_path / "out.nii").dataobj)
+    assert volumes.shape[3] == 2
+    for place, name in enumerate((tumour, "rest")):
+        alone = ["-o", f"{place}.nii", "--method", "staple", "--select-segment", name]
+        assert run_here(tmp_path, *raters, *alone).returncode == 0
+        np.testing.assert_array_equal(
+            volumes[..., place], np.asarray(nib.load(tmp_path / f"{place}.nii").dataobj)
+        )
+    assert json.loads((tmp_path / "out.json").read_text())["options"]["labels"] == [tumour, "rest"]
+    assert run_here(tmp_path, "rerun", "out.nii", "--out-dir", "again").returncode == 0
+    refused = run_here(tmp_path, *raters, "-o", "b.nii", "--overlap", columns=10_000)
+    assert "--overlap is given: say which structures, by --labels all" in refused.stderr
 
 
 def test_a_rater_without_names_is_refused_and_the_remedy_works(tmp_path: Path) -> None:

@@ -5,12 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import said
 from ...fusion.labels.declared import LABEL_OPTIONS, RESAMPLING, AskedLabels, as_typed
 from ...fusion.options import DECLARED, Options
 from ...fusion.registry import Method, method_called
+from ...images.formats.segments import check_segments
 from ...inputs.names import quoted
 
+EACH = "select_segment=['A', 'B'] (--select-segment A --select-segment B)"  # of structures that overlap
 IN_FILES = ("staple", "majority")  # the methods that fuse label maps
+
+
+def labels_asked(labels: Any, select_segment: Any, *, overlap: Any) -> Any:
+    """Return the labels: of structures that overlap those of the segments that are named, each by itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If neither or both are given, or a name is none.
+    """
+    if overlap is not True or (labels is not None and select_segment is None):
+        return labels
+    if select_segment is None:
+        raise ValueError(
+            said(
+                f"overlap is True: say which structures, by labels='all' (--labels all), labels=[1, 2] (--labels 1,2) or {EACH}"
+            )
+        )
+    if labels is not None:
+        raise ValueError(
+            said(
+                "labels and select_segment are given, and overlap is True: either says which are structures; leave one of both out"
+            )
+        )
+    return dict(enumerate(dict.fromkeys(check_segments(select_segment)), start=1))
 
 
 def check_method_in_files(labels: Any, method: str | None, network: str | None) -> Method:

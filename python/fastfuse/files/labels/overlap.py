@@ -29,6 +29,7 @@ from ...inputs.names import enumerated, grouped, listed_names
 from ..job import Inputs, Job
 from ..prior import is_plain
 from ..votes import Made, made_of, way_of
+from .applies import EACH
 from .asked import Group, as_values, saved_probabilities
 
 Say = Callable[[str], None]
@@ -46,7 +47,6 @@ NOT_FOR_STRUCTURES = {
     "soften": GROWTH,
     "dilation": GROWTH,
     "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
-    "select_segment": "labels says which are structures",
     "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
     "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
 }
@@ -163,12 +163,6 @@ def _check_outputs(job: Job, saved: Mapping[Group, Path]) -> None:
 
 def _structures(job: Job, asked: Any, say: Say, threads: int) -> list[Structure]:
     """Return what is to be fused: all segments that files name, or what was asked for."""
-    if asked is None:
-        raise ValueError(
-            said(
-                "overlap is True: say which structures, by labels='all' (--labels all), or labels=[1, 2] (--labels 1,2)"
-            )
-        )
     named = _named_by_files(job, say, threads) if isinstance(asked, (str, Mapping)) else {}
     if isinstance(asked, str) and asked == "all":
         if not named:
@@ -240,8 +234,8 @@ def _made(job: Job, method: Method, options: Options, one: Structure, say: Say) 
         if "there is no segment" not in str(error):
             raise
         raise ImageError(
-            f"{error}. With overlap every file must hold every structure; one that all hold is fused alone by "
-            "select_segment=NAME (--select-segment NAME), without labels (--labels) and overlap (--overlap)"
+            f"{error}. With overlap every file must hold every structure: name those that all hold, in the place of labels (--labels), by "
+            f"{EACH}"
         ) from error
     return replace(made, inputs=replace(made.inputs, raters=[], votes=[], region=None, present=[]))
 

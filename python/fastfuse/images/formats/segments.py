@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SWITCH = "select_segment=NAME (--select-segment NAME)"
 
 OR = "|"  # between names of which a file holds one
+
+LONG, ALIKE = 4, 0.8  # letters of a word, and the share in common, where one is taken for a misspelled other
 
 BACKGROUND = 0  # the label that is no segment, whatever a file calls it
 
@@ -120,14 +123,12 @@ def _called(segments: Sequence[Segment], name: str) -> list[Segment]:
 def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
     found = fitting(segments, name)
     if not found:
-        from difflib import get_close_matches
-
-        held = [one.name for one in segments]
-        near = get_close_matches(plain(name), list(map(plain, held)), 1)
-        other = next(one for one in held if plain(one) == near[0]) if near else "NAME"
+        meant = _meant([one.name for one in segments], name)
+        others = [one.name for one in segments if one.name not in meant]
+        other = meant[0] if len(meant) == 1 else "NAME"
         raise ImageError(
-            f"{shown(path)}: there is no segment {name!r}; it holds {enumerated(list(map(shown, held)))}: if it has another name "
-            f"here, give both, as in {either_of([name, other])}"
+            f"{shown(path)}: there is no segment {name!r}; it holds {enumerated([shown(one) for one in [*meant, *others]])}: if it has "
+            f"another name here, give both, as in {either_of([name, other])}"
         )
     if OR in name and len({one.name for one in found}) > 1:
         told = joined([f"{one.name!r} (label {one.label})" for one in found])
@@ -140,6 +141,47 @@ def _named(path: Path, segments: Sequence[Segment], name: str) -> Segment:
             f"{shown(path)}: {len(found)} segments are called {name!r} (labels {labels}): rename one of them"
         )
     return found[0]
+
+
+def _meant(held: Sequence[str], name: str) -> list[str]:
+    """Return the names that may stand for one that a file lacks: written with other blanks or signs, longer or shorter, or misspelled.
+
+    PTV stands for no GTV, and Parotid_R for no Parotid_L: a name that differs in a letter, a number or a short word is another
+    structure's as likely.
+    """
+    asked = [_words(part) for part in name.split(OR)]
+    for like in (_same, _begins, _misspelled):
+        found = [one for one in held if any(like(_words(one), words) for words in asked if words)]
+        if found:
+            return list(dict.fromkeys(found))
+    return []
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+|\d+", plain(name))
+
+
+def _same(one: Sequence[str], other: Sequence[str]) -> bool:
+    return "".join(one) == "".join(other)
+
+
+def _begins(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether each word of the shorter name begins one of the longer: GTV, GTVp and GTV_AK, and not PTV."""
+    short, long = sorted((one, other), key=lambda words: (len(words), len("".join(words))))
+    whole = [word for word in short if len(word) == 1 or word.isdigit()]  # GTV 1 is not GTV 10
+    return bool(short) and all(
+        begin in long if begin in whole else any(word.startswith(begin) for word in long) for begin in short
+    )
+
+
+def _misspelled(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether names differ in a few letters of long words."""
+    from difflib import SequenceMatcher
+
+    pairs = [(a, b) for a, b in zip(one, other, strict=False) if a != b]
+    return len(one) == len(other) and all(
+        min(len(a), len(b)) >= LONG and SequenceMatcher(None, a, b).ratio() >= ALIKE for a, b in pairs
+    )
 
 
 def either_of(names: Sequence[str]) -> str:
