@@ -161,12 +161,16 @@ def test_refusals(drawn: Drawn) -> None:
     ("image", "said"),
     [
         (lambda drawn: (drawn.image - 120) / 40, "its median in the brain is -"),
+        (
+            lambda drawn: drawn.image - np.quantile(drawn.image[drawn.brain > 0], 0.4),
+            "it is below 0 at .* HU plus 1000 of CT",
+        ),
         (lambda drawn: np.where(drawn.brain, 100.0, 0), "it holds 0 and 100 only, as a mask does"),
         (lambda drawn: drawn.masks[0], "it holds 0 and 1 only, as a mask does"),
         (lambda drawn: drawn.image * np.nan, "its median in the brain is 0"),
         (lambda drawn: 300 - drawn.image, "no lesion has 8 voxels of core"),
     ],
-    ids=["z-scores", "flat", "a mask", "nan", "dark"],
+    ids=["z-scores", "HU", "flat", "a mask", "nan", "dark"],
 )
 def test_an_image_that_tells_nothing(image: Any, said: str, drawn: Drawn) -> None:
     with pytest.warns(fastfuse.FusionWarning, match=f"image tells no anchor.*{said}"):
@@ -175,6 +179,17 @@ def test_an_image_that_tells_nothing(image: Any, said: str, drawn: Drawn) -> Non
         border(drawn, drawn.masks, image=image(drawn), evidence=True)
     assert fusion.anchor_from == "votes"
     np.testing.assert_array_equal(fusion.probability, border(drawn, drawn.masks).probability)
+
+
+def test_what_lies_below_0_without_a_mask(drawn: Drawn) -> None:
+    """Air of -1000, as of CT, counts as no brain, and lesions' surroundings at -100 as well; small values of an interpolation are none."""
+    ringing = np.where(drawn.brain, drawn.image, -0.5)
+    assert fastfuse.border_staple(drawn.masks, ringing, spacing_mm=SPACING).anchor_from == "image"
+    lesions = drawn.masks[0] > 0
+    ct = np.where(drawn.brain, np.where(lesions, 40.0, -100.0), -1000.0) + drawn.image / 10
+    with pytest.warns(fastfuse.FusionWarning, match="image tells no anchor.*it is below 0 at"):
+        fastfuse.border_staple(drawn.masks, ct, spacing_mm=SPACING)
+    assert fastfuse.border_staple(drawn.masks, ct + 1000, spacing_mm=SPACING).anchor_from == "image"
 
 
 def test_without_scipy(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:

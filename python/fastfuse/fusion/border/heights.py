@@ -18,7 +18,9 @@ CORE = 0.8  # share of the raters who mark a voxel of the core
 SHELL_MM = (2.5, 6.0)  # distance from any mark
 LEAST_VOXELS = 8  # of a core, and of a shell
 LEAST_CONTRAST = 0.1  # between core and shell, in medians of the brain
+MOST_BELOW = 0.01  # share of the voxels near the marks that are further below 0 than that
 MOST_OF_MEDIAN = 10  # times the median rater's volume, beyond which a rater says nothing of where lesions lie
+AIR_AT_0 = "give intensities as the scanner has them, with air at 0, as HU plus 1000 of CT"
 LOWEST, HIGHEST = -0.5, 1.5
 ROUNDING = 1e-6
 
@@ -121,8 +123,7 @@ def _heights_of(
     median = float(np.median(image[brain])) if brain.any() else 0.0
     if not median > 0:
         return Heights.none(
-            f"its median in the brain is {median:.3g}: contrast is measured by that; give intensities as the scanner has "
-            "them, with air at 0"
+            f"its median in the brain is {median:.3g}: contrast is measured by that; {AIR_AT_0}"
         )
     union, shares, left_out = _marked(raters, present, label, mask)
     around = box_of(union)
@@ -130,8 +131,10 @@ def _heights_of(
         return Heights.none("nobody marks anything")
     box = grown(around, [int(SHELL_MM[1] / side) + 1 for side in spacing_mm], union.shape)
     core = union[box] & (shares[box] >= CORE - ROUNDING) & brain[box]
-    inside = True if mask is None else mask[box] != 0
+    inside = np.ones_like(core) if mask is None else mask[box] != 0
     lost = int(np.count_nonzero(~finite[box] & inside))
+    if why := _why_unmeasured(image[box][finite[box] & inside] / median):
+        return replace(Heights.none(why), lost=lost)
     found = _of_box(image[box] / median, union[box], core, brain[box], spacing_mm)
     if not found.lesions:
         return replace(found, lost=lost)
@@ -142,6 +145,17 @@ def _heights_of(
         tuple(index + start for index, start in zip(inner, corner, strict=True)), image.shape
     )
     return Heights(np.asarray(voxel, np.int64), found.height, found.lesions, left_out=left_out, lost=lost)
+
+
+def _why_unmeasured(near: Floats) -> str:
+    """Return why intensities near the marks, in medians of the brain, cannot be measured from 0; nothing if they can.
+
+    What is below would count as no brain, and a lesion's surroundings so as brighter than they are.
+    """
+    below = np.count_nonzero(near < -LEAST_CONTRAST) / max(1, len(near))
+    if below <= MOST_BELOW:
+        return ""
+    return f"it is below 0 at {below:.0%} of the voxels near the marks: contrast is measured from air; {AIR_AT_0}"
 
 
 def _marked(
