@@ -245,8 +245,9 @@ def test_every_second_slice(tmp_path: Path) -> None:
     image = drawn(tmp_path, [flat(rectangle((2.5, 11.5), (4.5, 8.5)), at) for at in (1, 3, 5)])
     assert list(np.flatnonzero(image.data.any(axis=(0, 1)))) == [1, 3, 5]
     assert "2 of the 5 slices of " in str(image.remark)
-    assert "between its first and its last contour have none, and are empty: nothing is interpolated" in str(
-        image.remark
+    assert (
+        "between its first and its last contour have none, and are empty: nothing is interpolated, and its volume lacks theirs"
+        in str(image.remark)
     )
 
 

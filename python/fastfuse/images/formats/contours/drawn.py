@@ -218,7 +218,7 @@ def _doubts_of(one: _Drawn, name: str) -> list[str]:
     if slices > len(drawn):
         doubts.append(
             f"{slices - len(drawn)} of the {slices} slices of {name} between its first and its last contour have none, and are empty: "
-            "nothing is interpolated"
+            "nothing is interpolated, and its volume lacks theirs"
         )
     if planes.beside_mm > NEAR * planes.slice_mm:
         doubts.append(
