@@ -280,6 +280,20 @@ def test_label_maps_and_structures_that_overlap(folder: Path) -> None:
     )
 
 
+def test_numbers_that_differ_and_the_remedies(folder: Path) -> None:
+    """What is said brings the structures by name, each as its masks are fused."""
+    rt_struct(folder / "r3.dcm", {"Cord": CORDS[3], "GTV": MASKS[3], "Couch": []}, STRAIGHT)
+    four = "r0.dcm r1.dcm r2.dcm r3.dcm --grid ct.nii.gz"
+    assert "by its name, with --overlap; or" in refused(folder, f"fuse {four} -o a.nii.gz --labels all")
+    told = refused(folder, f"fuse {four} -o a.nii.gz --labels all --overlap")
+    assert "in the place of --labels, by --select-segment A --select-segment B" in told
+    ran(folder, f"fuse {four} -o a.nii.gz --overlap --select-segment GTV --select-segment cord")
+    ran(folder, f"fuse {PLAIN} -o b.nii.gz --method staple")
+    np.testing.assert_array_equal(voxels(folder / "a.nii.gz")[..., 0], voxels(folder / "b.nii.gz"))
+    ran(folder, f"fuse {four} -o c.nii.gz --method staple --select-segment Cord")
+    np.testing.assert_array_equal(voxels(folder / "a.nii.gz")[..., 1], voxels(folder / "c.nii.gz"))
+
+
 @pytest.mark.parametrize("grid", ["image", "mask"])
 def test_cohorts(folder: Path, grid: str) -> None:
     rows = ["case\trater\tpath\timage\tmask"]

@@ -16,6 +16,7 @@ from ...images.paths import shown
 from ...inputs.names import enumerated
 
 SWITCH = "label_names=FILE (--label-names FILE)"
+BY_NAME = "fuse each by itself, by its name, with overlap=True (--overlap); or "
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def _check_one_meaning(namings: Sequence[Naming]) -> None:
                     f"{shown(one.path)}: {name!r} is {_told(before)} and {_told(labels)}, as case does not count: rename one of them"
                 )
             if set(before) != set(labels):
+                by_name = "" if NAME in (first.path.name, one.path.name) else BY_NAME
                 raise ImageError(
                     f"{name!r} is {_told(before)} in {shown(first.path)} and {_told(labels)} in {shown(one.path)}: what differs in "
-                    "meaning must not be fused; give each structure one number in all files, and mend the names if they are wrong"
+                    f"meaning must not be fused; {by_name}give each structure one number in all files, and mend the names if they are wrong"
                 )
 
 
