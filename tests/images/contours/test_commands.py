@@ -148,9 +148,8 @@ def test_contours_beyond_the_grid(folder: Path) -> None:
     nib.save(whole.slicer[:, :, 4:], folder / "part.nii.gz")
     said = ran(folder, f"fuse {RATERS} --grid part.nii.gz -o a.nii.gz --method majority")
     cut = [int(voxels(folder / f"m{k}.nii.gz")[:, :, :4].sum()) for k in range(4)]
-    assert (
-        f"r0.dcm: padded with 0, cropped by {cut[0]} voxels that are not 0 onto the grid of part.nii.gz"
-        in " ".join(said.split())
+    assert f"r0.dcm: cropped by {cut[0]} voxels that are not 0 onto the grid of part.nii.gz" in " ".join(
+        said.split()
     )
     expected = np.mean([voxels(folder / f"m{k}.nii.gz") for k in range(4)], axis=0)
     np.testing.assert_allclose(voxels(folder / "a.nii.gz"), expected[:, :, 4:], atol=1e-6)

@@ -249,6 +249,9 @@ def test_every_second_slice(tmp_path: Path) -> None:
         "between its first and its last contour have none, and are empty: nothing is interpolated, and its volume lacks theirs"
         in str(image.remark)
     )
+    image = drawn(tmp_path, [flat(rectangle((2.5, 11.5), (4.5, 8.5)), at) for at in (1, 2, 4)])
+    assert "1 of the 4 slices of " in str(image.remark)
+    assert "has none, and is empty: nothing is interpolated, and its volume lacks that" in str(image.remark)
 
 
 def test_several_planes_of_one_slice(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ class Common:
             )
         if not fit.box.holds(whole):
             self._check_covers(image, kind)
-            done.append(PADDED)
+            done += [] if image.drawn and common != fit.box else [PADDED]  # contours were drawn on no box
         kept = data[fit.box.slices_of(common)]
         if common != fit.box:
             done.append(f"cropped{self._cut_off(image, data, kept, kind)}")

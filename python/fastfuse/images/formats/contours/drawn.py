@@ -215,10 +215,11 @@ def _doubts_of(one: _Drawn, name: str) -> list[str]:
         )
     drawn = np.unique(planes.slices)
     slices = int(drawn[-1] - drawn[0]) + 1
-    if slices > len(drawn):
+    if empty := slices - len(drawn):
+        have = "have none, and are empty" if empty > 1 else "has none, and is empty"
         doubts.append(
-            f"{slices - len(drawn)} of the {slices} slices of {name} between its first and its last contour have none, and are empty: "
-            "nothing is interpolated, and its volume lacks theirs"
+            f"{empty} of the {slices} slices of {name} between its first and its last contour {have}: nothing is interpolated, and its "
+            f"volume lacks {'theirs' if empty > 1 else 'that'}"
         )
     if planes.beside_mm > NEAR * planes.slice_mm:
         doubts.append(
