@@ -355,7 +355,7 @@ def fuse_files(
     """
     check_order(paths, output)
     labels = labels_asked(labels, select_segment, overlap=overlap)
-    by_preset = check_preset(preset, labels)
+    by_preset = check_preset(preset, labels, overlap=overlap)
     any_prior: Any = prior  # its type depends on labels
     options = Options(
         prior=any_prior, m_step=m_step, expectation=expectation, likelihood=likelihood, init=init,

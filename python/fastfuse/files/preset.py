@@ -90,13 +90,18 @@ def noting_given(function: Function) -> Function:
     return cast("Function", noted)
 
 
-def check_preset(preset: Any, labels: object) -> Preset | None:
-    """Return the preset; refuse it for label maps."""
+def check_preset(preset: Any, labels: object, *, overlap: bool = False) -> Preset | None:
+    """Return the preset; refuse it for label maps, and for several structures."""
     if preset is not None and labels is not None:
+        given = "overlap is True" if overlap else "labels are given"
+        one = (
+            "structure by select_segment=NAME (--select-segment NAME), without labels (--labels) and overlap (--overlap)"
+            if overlap
+            else "label by select_label=K (--select-label K)"
+        )
         raise ValueError(
             said(
-                f"preset is {preset.name!r}, and labels are given: it is for one structure; leave it out, or fuse one label by "
-                "select_label=K (--select-label K)"
+                f"preset is {preset.name!r}, and {given}: it is for one structure; leave it out, or fuse one {one}"
             )
         )
     return cast("Preset | None", preset)

@@ -46,9 +46,9 @@ NOT_FOR_STRUCTURES = {
     "image": GROWTH,
     "soften": GROWTH,
     "dilation": GROWTH,
-    "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
-    "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
-    "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels)",
+    "save_counts": "count one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels) and overlap (--overlap)",
+    "decisions": "a review is of one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels) and overlap (--overlap)",
+    "report": "a report shows one structure, by select_segment=NAME (--select-segment NAME) without labels (--labels) and overlap (--overlap)",
 }
 
 
