@@ -219,7 +219,10 @@ class AskedLabels:
         fused by itself, as masks are, with their options, and not as a label map; the result is a dict of :class:`Fusion`, by the structures'
         names, or their labels. ``prior``: the same of all, or a mapping of labels.""",
         methods=of_maps,
-        flag=Flag("Structures may overlap: each is fused by itself, into one image of four axes.", bool),
+        flag=Flag(
+            "Structures may overlap: each of --labels, or of --select-segment, is fused by itself, into one image of four axes.",
+            bool,
+        ),
     )
 
     def check_method(self, method: Method) -> None:
