@@ -192,6 +192,15 @@ def test_what_lies_below_0_without_a_mask(drawn: Drawn) -> None:
     assert fastfuse.border_staple(drawn.masks, ct + 1000, spacing_mm=SPACING).anchor_from == "image"
 
 
+def test_ct_of_a_brain_in_its_mask(drawn: Drawn) -> None:
+    """Noise puts some of the fluid below 0 HU, which changes no contrast of what is in the mask."""
+    rng = np.random.default_rng(0)
+    hu = 30 + drawn.image / drawn.image[drawn.brain > 0].max() * 40 + rng.normal(0, 4, drawn.image.shape)
+    hu[rng.random(hu.shape) < 0.05] = -12
+    fusion = fastfuse.border_staple(drawn.masks, hu, mask=drawn.brain, spacing_mm=SPACING)
+    assert fusion.anchor_from == "image"
+
+
 def test_without_scipy(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

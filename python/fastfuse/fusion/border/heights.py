@@ -18,7 +18,8 @@ CORE = 0.8  # share of the raters who mark a voxel of the core
 SHELL_MM = (2.5, 6.0)  # distance from any mark
 LEAST_VOXELS = 8  # of a core, and of a shell
 LEAST_CONTRAST = 0.1  # between core and shell, in medians of the brain
-MOST_BELOW = 0.01  # share of the voxels near the marks that are further below 0 than that
+MOST_BELOW = 0.01  # share of the voxels near the marks that are further below 0 than that; without a mask they are no brain
+MOST_BELOW_IN_MASK = 0.1  # where the median is near 0; on CT of a brain fluid and noise are fewer
 MOST_OF_MEDIAN = 10  # times the median rater's volume, beyond which a rater says nothing of where lesions lie
 AIR_AT_0 = "give intensities as the scanner has them, with air at 0, as HU plus 1000 of CT"
 LOWEST, HIGHEST = -0.5, 1.5
@@ -133,7 +134,8 @@ def _heights_of(
     core = union[box] & (shares[box] >= CORE - ROUNDING) & brain[box]
     inside = np.ones_like(core) if mask is None else mask[box] != 0
     lost = int(np.count_nonzero(~finite[box] & inside))
-    if why := _why_unmeasured(image[box][finite[box] & inside] / median):
+    most = MOST_BELOW if mask is None else MOST_BELOW_IN_MASK
+    if why := _why_unmeasured(image[box][finite[box] & inside] / median, most):
         return replace(Heights.none(why), lost=lost)
     found = _of_box(image[box] / median, union[box], core, brain[box], spacing_mm)
     if not found.lesions:
@@ -147,13 +149,13 @@ def _heights_of(
     return Heights(np.asarray(voxel, np.int64), found.height, found.lesions, left_out=left_out, lost=lost)
 
 
-def _why_unmeasured(near: Floats) -> str:
+def _why_unmeasured(near: Floats, most: float) -> str:
     """Return why intensities near the marks, in medians of the brain, cannot be measured from 0; nothing if they can.
 
     What is below would count as no brain, and a lesion's surroundings so as brighter than they are.
     """
     below = np.count_nonzero(near < -LEAST_CONTRAST) / max(1, len(near))
-    if below <= MOST_BELOW:
+    if below <= most:
         return ""
     return f"it is below 0 at {below:.0%} of the voxels near the marks: contrast is measured from air; {AIR_AT_0}"
 
