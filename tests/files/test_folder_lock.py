@@ -143,6 +143,29 @@ def test_the_living_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock")
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_lock_whose_file_was_removed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its holder removed it between opening and locking: the next one would make, and lock, another file of that name."""
+    path, lock, opened = tmp_path / "lock", folder_lock.try_lock, []
+
+    def late(descriptor: int) -> bool | None:
+        opened.append(descriptor)
+        if len(opened) == 1:
+            path.unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(folder_lock, "try_lock", late)
+    descriptor = folder_lock.lock_at_once(path)
+    assert descriptor is not None
+    try:
+        assert os.path.samestat(os.fstat(descriptor), path.stat())
+        assert len(opened) == 2
+        assert opened[1] == opened[0]  # the first is closed, and its number free again
+        assert folder_lock.lock_at_once(path) is None
+    finally:
+        os.close(descriptor)
+
+
 def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unsupported(_: int) -> None:
         raise OSError(os.strerror(38))

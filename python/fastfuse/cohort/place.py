@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import ImageError, OutputError, reason_of
-from ..images.folder_lock import is_still, try_lock
+from ..images.folder_lock import lock_at_once
 from ..images.outputs import UNCHANGED, made_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
 from ..images.written.hashes import hash_of
 
 LOCK = ".fastfuse-cohort.lock"
-TRIES = 100  # to lock a file that others remove
 SHARDS = ".fastfuse-cohort-*-of-*.lock"
 CASES, TABLES, INDICES = "cases", "tables", "index"
 CONSENSUS, MADE = "consensus.nii.gz", "made.json"
@@ -124,7 +123,10 @@ def _keeping() -> Iterator[None]:
 @contextmanager
 def _held(path: Path, out: Path) -> Iterator[None]:
     """Hold the lock of a file, which stays, unless nothing else is in the folder."""
-    descriptor = _locked(path, out)
+    try:
+        descriptor = lock_at_once(path)
+    except OSError as error:
+        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
     if descriptor is None:
         raise OutputError(
             f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
@@ -136,22 +138,6 @@ def _held(path: Path, out: Path) -> Iterator[None]:
             if [*out.iterdir()] == [path]:
                 path.unlink()
         os.close(descriptor)
-
-
-def _locked(path: Path, out: Path) -> int | None:
-    """Return the descriptor of a file that is locked, or knows no locks; None if another run holds it."""
-    for _ in range(TRIES):
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
-        locked = try_lock(descriptor)
-        if locked is None or (locked and is_still(path, descriptor)):
-            return descriptor
-        os.close(descriptor)
-        if locked is False:
-            break  # else the holder before removed the file, and this lock lets nobody in: once more
-    return None
 
 
 @dataclass(frozen=True)

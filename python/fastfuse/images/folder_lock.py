@@ -16,6 +16,7 @@ from .paths import shown
 LOCK = ".fastfuse.lock"
 PATIENCE_S = 60.0  # naming outputs takes milliseconds
 PAUSE_S = 0.02
+TRIES = 100  # to lock a file that others remove
 
 # A temporary file: the token of one set of outputs, its number in the set, and its kind.
 TEMPORARY = re.compile(r"\.fastfuse-(?P<token>[0-9a-f]{16})-(?P<number>\d+)\.(?P<kind>part|old)")
@@ -72,6 +73,19 @@ def _opened(path: Path) -> int:
             return os.open(path, os.O_RDONLY)  # another user's
         except FileNotFoundError:  # no lock is there: it is the folder that takes no files
             raise refused from None
+
+
+def lock_at_once(path: Path) -> int | None:
+    """Return the descriptor of a file that is locked, or knows no locks; None if another process holds it."""
+    for _ in range(TRIES):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        locked = try_lock(descriptor)
+        if locked is None or (locked and is_still(path, descriptor)):
+            return descriptor
+        os.close(descriptor)
+        if locked is False:
+            break  # else the holder before removed the file, and this lock lets nobody in: once more
+    return None
 
 
 def is_still(path: Path, descriptor: int) -> bool:

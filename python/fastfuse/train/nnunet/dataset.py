@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CohortError, FastfuseError, OutputError
-from ...images.folder_lock import is_still, try_lock
+from ...images.folder_lock import lock_at_once
 from ...images.outputs import made_folder
 from ...images.paths import shown
 
@@ -70,17 +70,15 @@ def free_in(out: Path, number: int) -> Iterator[None]:
 @contextmanager
 def _claimed(out: Path, number: int) -> Iterator[None]:
     """Hold a data set's number, so that of two exports at once the second is refused before it writes anything."""
-    path, descriptor = out / f".fastfuse-Dataset{number:03d}.lock", -1
+    path = out / f".fastfuse-Dataset{number:03d}.lock"
     try:
-        while descriptor < 0 or not is_still(path, descriptor):  # its holder may have removed it
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            if try_lock(descriptor) is False:
-                os.close(descriptor)
-                raise OutputError(
-                    f"{shown(out)}: another export writes data set {number} there; wait for its end, or choose another number (--dataset-id)"
-                )
+        descriptor = lock_at_once(path)
     except OSError as error:
         raise OutputError(f"{shown(out)}: cannot be written ({error.strerror or error})") from error
+    if descriptor is None:
+        raise OutputError(
+            f"{shown(out)}: another export writes data set {number} there; wait for its end, or choose another number (--dataset-id)"
+        )
     try:
         yield
     finally:
