@@ -100,6 +100,39 @@ def test_filters_that_change_meanwhile_stay_changed() -> None:
     assert warnings.filters == before
 
 
+def test_a_copy_of_the_filters_silences_nobody() -> None:
+    """As another thread's ``catch_warnings`` has it for long; a later thread may also get the number of this one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with quiet([]), warnings.catch_warnings():
+            copied = list(warnings.filters)
+        with quiet():
+            copied += warnings.filters
+        warnings.filters[:] = copied  # type: ignore[index]
+        warnings.warn("afterwards", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in caught] == ["afterwards"]
+
+
+def test_warnings_of_other_kinds_are_silent_and_not_kept() -> None:
+    """Of whatever kind: a module that is loaded on reading may bring its own."""
+
+    class Own(UserWarning):
+        pass
+
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with quiet(said):
+
+            class Late(Warning):
+                pass
+
+            for kind in (Own, Late, Warning, RuntimeWarning, UserWarning):
+                warnings.warn(kind.__name__, kind, stacklevel=1)
+    assert said == ["UserWarning"]
+    assert caught == []
+
+
 def test_what_was_said_before_is_heard_again() -> None:
     """Python asks no filter about a warning that it has shown at its place."""
 

@@ -27,17 +27,43 @@ def quiet(said: list[str] | None = None) -> Iterator[None]:
 
 
 class _OfThread:
-    """Stands where a filter of warnings has a pattern of the message: it matches what this thread warns of, and keeps it."""
+    """Stands where a filter of warnings has a pattern of the message: it matches what this thread warns of."""
 
-    def __init__(self, said: list[str] | None = None) -> None:
-        self._thread, self._said = threading.get_ident(), said
+    def __init__(self) -> None:
+        self._thread: int | None = threading.get_ident()
+
+    def match(self, text: str) -> bool:  # noqa: ARG002 - as a pattern has it
+        """Tell whether it is this thread that warns."""
+        return threading.get_ident() == self._thread
+
+    def end(self) -> None:
+        """Match nothing any more: another thread's ``catch_warnings`` may hold a copy of the list for long."""
+        self._thread = None
+
+
+class _Kept(_OfThread):
+    """Keeps what this thread warns of."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
 
     def match(self, text: str) -> bool:
-        """Tell whether it is this thread that warns."""
-        if threading.get_ident() != self._thread:
+        """Tell whether it is this thread that warns, and keep it."""
+        if not super().match(text):
             return False
-        if self._said is not None:
-            self._said.append(" ".join(text.split()))
+        self._said.append(" ".join(text.split()))
+        return True
+
+
+class _NotKept(_Kept):
+    """Takes away what the filter before this one has kept of a warning of another kind: patterns are asked before kinds."""
+
+    def match(self, text: str) -> bool:
+        """Tell whether it is this thread that warns, and forget it."""
+        if not _OfThread.match(self, text):
+            return False
+        self._said.pop()
         return True
 
 
@@ -51,30 +77,30 @@ def _without_warnings(said: list[str] | None) -> Iterator[None]:
 
     ``warnings.catch_warnings`` exchanges the list: of two threads that do so by turns, one leaves its own behind.
     """
-    if getattr(
-        sys.flags, "context_aware_warnings", False
-    ):  # from Python 3.14 on each thread may have its own
+    # From Python 3.14 on each thread may have filters of its own.
+    if getattr(sys.flags, "context_aware_warnings", False):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
         if said is not None:
             said += [" ".join(str(one.message).split()) for one in caught if one.category is UserWarning]
         return
-    others = [kind for kind in Warning.__subclasses__() if kind is not UserWarning]
-    mine: list[Any] = [("ignore", _OfThread(), kind, None, 0) for kind in others]
-    mine.append(
-        ("ignore", _OfThread(said), UserWarning, None, 0)
-    )  # last: who is asked has heard the others' no
+    asked: list[tuple[_OfThread, type[Warning]]] = [(_OfThread(), Warning)]
     if said is not None:
+        asked = [(_OfThread(), kind) for kind in UserWarning.__subclasses__()]
+        asked += [(_Kept(said), UserWarning), (_NotKept(said), Warning)]
         _forget_what_was_said()
+    mine: list[Any] = [("ignore", one, kind, None, 0) for one, kind in asked]
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     filters[:0] = mine
     try:
         yield
     finally:
-        for one in mine:
+        for one, _ in asked:
+            one.end()
+        for each in mine:
             with suppress(ValueError):  # somebody has emptied the list
-                filters.remove(one)
+                filters.remove(each)
 
 
 def _forget_what_was_said() -> None:
