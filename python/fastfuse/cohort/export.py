@@ -41,7 +41,7 @@ from .told.tables import csv_of, csvs, rater_rows
 FEWEST_CASES = 5
 ROUNDED_TO = 10
 PSEUDONYMS = "pseudonyms.csv"
-MERGED = {".npz": ("merged.npz",), ".json": ("estimate.json",), ".csv": ("raters.csv",)}  # by their endings
+SUM, ESTIMATE, RATERS = "merged.npz", "estimate.json", "raters.csv"  # what a merge writes
 Table = VoteTable | LabelTable
 
 
@@ -367,8 +367,8 @@ def check_merged(out: Path, tables: Sequence[Path], *, overwrite: bool) -> None:
     """
     check_maker(out, "merge")
     if out.is_dir():
-        for ending, names in MERGED.items():
-            check_outputs([out / name for name in names], [*tables], (ending,), overwrite=overwrite)
+        for name in (SUM, ESTIMATE, RATERS):
+            check_outputs([out / name], [*tables], (Path(name).suffix,), overwrite=overwrite)
 
 
 def write_merged(
@@ -377,8 +377,8 @@ def write_merged(
     """Write the sum, the estimate, and the table of raters; ``read``: of how many cases each one's votes are."""
     check_merged(out, (), overwrite=overwrite)
     rows = rater_rows(saved.estimate, read, {"": table})  # type: ignore[dict-item, arg-type, unused-ignore]
-    files = {out / "merged.npz": _bytes_of(table, read), out / "estimate.json": saved.as_bytes()}
-    files |= {out / "raters.csv": csvs(rows, {}, {}, {}, {})["raters.csv"]}
+    files = {out / SUM: _bytes_of(table, read), out / ESTIMATE: saved.as_bytes()}
+    files |= {out / RATERS: csvs(rows, {}, {}, {}, {})[RATERS]}
     write_all(files)
     return list(files)
 

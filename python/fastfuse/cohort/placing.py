@@ -13,10 +13,10 @@ from .cases import CohortCase
 
 OF_RATER = "rater:"
 AUTO = "auto"  # the grid of a case that has no choice of its own
+OF_ESTIMATE = "the estimate's "  # before an option that nobody typed
+CONTOURS = "it holds contours"  # in a reason why no rater's grid can be chosen
 # In advice for the files of one case: a grid's file, for which a cohort has words; in the shell also as it is typed.
-OF_ESTIMATE = "the estimate's "
 ANY_FILE = re.compile(r"\bgrid=FILE(?: \(-{2}grid FILE\))?")
-CONTOURS = "it holds contours"  # how a reason begins that names no rater who has a grid
 ONE_FILE = re.compile(r"\bgrid='([^']*)'(?: \(-{2}grid \1\))?")
 
 

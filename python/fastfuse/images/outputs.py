@@ -321,10 +321,9 @@ def _signals_wait() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {
-        number: handler for number, handler in before.items() if handler is not None
-    }  # else not Python's
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # None is a handler that is not Python's, which signal() could not put back.
+    before = {number: handler for number, handler in handlers.items() if handler is not None}
     try:
         for number in before:
             signal.signal(number, lambda number, _: arrived.append(number))

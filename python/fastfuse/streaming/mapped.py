@@ -102,9 +102,8 @@ class MappedSource:
 def _mapped_anew(
     path: str, begin: int, shape: tuple[int, ...], dtype: str, strides: tuple[int, ...], writable: bool
 ) -> MappedSource:
-    with Path(path).open(
-        "r+b" if writable else "rb"
-    ) as file:  # each time: the name may be another file's by now
+    # Each time: the name may be another file's by now.
+    with Path(path).open("r+b" if writable else "rb") as file:
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         pages = mmap.mmap(file.fileno(), 0, access=access)
     array: Array = np.ndarray(shape, np.dtype(dtype), pages, begin, strides)

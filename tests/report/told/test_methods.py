@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import fastfuse
+from fastfuse.dilation.options import Dilation
 from fastfuse.fusion.labels.declared import LABEL_OPTIONS
 from fastfuse.fusion.options import BY_NAME
-from fastfuse.report.words.cohort import asked_of
+from fastfuse.report.words.cohort import USUAL_RING, asked_of
 from fastfuse.report.words.methods import sentences_of, sentences_of_cohort
+from fastfuse.report.words.votes import USUAL_STEPS
 
 from ...cli.common import MASKS, case_in
 from ...cohort.files import GLOB, make_cohort
@@ -206,6 +208,13 @@ def test_every_option_that_changes_the_result_changes_what_is_said() -> None:
             facts |= {"labels": [{}, {}, {}]} if name in LABEL_OPTIONS else {}
             texts.add(sentences_of([], facts))
         assert len(texts) == 2, name
+
+
+def test_what_is_usual_is_what_a_dilation_does() -> None:
+    """The words have numbers of their own, as the page of a cohort loads no dilation."""
+    usual = Dilation()
+    assert {"size": usual.size, "label": usual.label} == USUAL_RING
+    assert usual.iterations == USUAL_STEPS
 
 
 def test_a_cohort_says_what_was_made_of_its_files(tmp_path: Path) -> None:

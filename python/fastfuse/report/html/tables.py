@@ -14,10 +14,8 @@ from ..words.fit import BY_PROBABILITY, model_called, there_called
 from ..words.region import has_soft_votes
 from .page import File
 
-ON_PAPER, BLOCK = (
-    16,
-    12,
-)  # columns of numbers that a page of paper holds in letters that are read, and of each block of more
+ON_PAPER = 16  # columns of numbers that a page of paper holds in letters that can be read
+BLOCK = 12  # columns of each table of more
 MOST_OPEN = 20  # rows of a table that may be folded away
 ROUNDING = 5e-4  # of a difference to a median: below it is 0
 Cell = str | tuple[str, str] | dict[str, Any]

@@ -21,6 +21,7 @@ CALLED = {
     "border-staple": "border-STAPLE",
     "majority": "a majority vote",
 }
+TWO = 2  # labels: a voxel has one or the other, whatever may be true
 OF_METHODS = (*CALLED, "label-maps", "three-classes")  # subjects that are the method itself
 SAMPLED = {
     "bootstrap": "voxels",
@@ -155,9 +156,7 @@ def _labels(facts: Facts) -> Iterator[str]:
     names = [one["name"] for one in facts.get("raters", ())] if knows else []
     if candidates == "voted":
         yield "The label of a voxel is one that somebody votes there."
-    elif candidates == "all" and not (
-        isinstance(facts["labels"], list) and len(facts["labels"]) == len(("background", "foreground"))
-    ):
+    elif candidates == "all" and not (isinstance(facts["labels"], list) and len(facts["labels"]) == TWO):
         yield "The label of a voxel may be any."
     if options.get("confusion") == "class":
         yield "A rater has one sensitivity for each label."
