@@ -98,13 +98,14 @@ def _check_pooled(parts: Mapping[str, Any], method: str) -> None:
 
 def _check_untold(kept: Any, names: Sequence[str]) -> None:
     """Refuse what does not tell of each rater whether their sensitivity, and their specificity, is 0/0."""
-    rows = [[one for one in row if isinstance(one, bool)] for row in kept or () if isinstance(row, list)]
-    if kept is not None and (
-        not isinstance(kept, list) or [*map(len, rows)] != [len(names)] * 2 or rows != kept
-    ):
+    if kept is None:
+        return
+    if not isinstance(kept, list) or len(kept) != 2:
         raise UnfitError(
             f"untold is {quoted(kept)}: it must hold true or false for the sensitivity and the specificity of each rater"
         )
+    for rate, of_each in zip(("sensitivity", "specificity"), kept, strict=True):
+        _each_one_of(f"untold, {rate}", of_each, names)
 
 
 def _check_classes(kept: Mapping[str, Any], names: Sequence[str], cases: Sequence[str]) -> None:

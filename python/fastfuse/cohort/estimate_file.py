@@ -190,7 +190,7 @@ def _pooled_from(parts: dict[str, Any], settings: Settings) -> PooledEstimate:
         "n_voxels": parts["n_voxels"],
         "intervals": intervals,
         "_options": options,
-        "_untold": None if "untold" not in parts else np.array(parts["untold"], bool),
+        "_untold": None if parts.get("untold") is None else np.array(parts["untold"], bool),
     }
     prior = _array(parts["prior"])
     shared = None
