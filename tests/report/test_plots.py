@@ -158,6 +158,20 @@ def test_confusion_is_that_of_one_rater(tmp_path: Path) -> None:
     assert (tmp_path / "c.png").exists()
 
 
+def test_no_figure_of_label_maps_has_a_rate_that_is_0_of_0() -> None:
+    """The last rater sees half of the volume, in which one voxel has label 2, by one of the others."""
+    inner = np.broadcast_to(np.arange(SHAPE[0])[:, None, None] > 12, SHAPE)
+    maps = [np.where(inner, mask, 2 * mask).astype(float) for mask in MASKS]
+    maps[3][~inner] = np.nan
+    maps[0][19, 0, 0] = 2
+    fusion = fastfuse.staple(maps, labels=[0, 1, 2], missing="nan")
+    assert np.isfinite(fusion.confusion[3, 2]).all()  # of EM, and of the belief
+    drawn = plots.confusion(fusion, rater=3).images[0].get_array()
+    assert np.ma.getmaskarray(drawn).tolist() == [[False] * 3, [False] * 3, [True] * 3]
+    ends = [plots.rates(fusion, label=label).lines[3].get_xydata() for label in (1, 2)]
+    assert [bool(np.isnan(one).any()) for one in ends] == [False, True]
+
+
 @pytest.mark.parametrize("turn", ["LAS", "RAS", "PIR"])
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_slices_lie_as_the_letters_say(turn: str, plane: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fusion.fit.result import Fit
-from ..fusion.intervals import Intervals, shown_rate
+from ..fusion.intervals import Intervals, shown_rates
 from ..fusion.result import BorderFusion, Fusion, Ties
 from ..images.paths import recorded
 from ..images.sidecar import number_or_null
@@ -153,8 +153,7 @@ def mask_told(probability: NDArray[Any], facts: Mapping[str, Any]) -> NDArray[np
 def _rater_facts(fusion: Fusion, rater: int, marked: int | None, voxel_ml: float) -> dict[str, Any]:
     """Return a rater's performance, the sum of their votes, and what they mark."""
     return {
-        "sensitivity": number_or_null(shown_rate(fusion, "sensitivity")[rater]),
-        "specificity": number_or_null(shown_rate(fusion, "specificity")[rater]),
+        **{name: number_or_null(rates[rater]) for name, rates in shown_rates(fusion).items()},
         **_interval_facts(fusion.intervals, rater),
         **_level_facts(fusion, rater),
         "ppv": number_or_null(fusion.ppv[rater]),

@@ -22,7 +22,7 @@ from .declared import documented
 from .diagnostics import remarks_on_applied, remarks_on_estimate
 from .fit.result import Fit, Tested
 from .fit.source import Source
-from .intervals import Intervals, shown_rate
+from .intervals import Intervals, shown_rates
 from .masses.table import MassTable, check_takes_masses
 from .messages import SOFT_VOTES
 from .native.remembered import with_origin
@@ -288,9 +288,7 @@ class Estimate:
         title = f"{self.method}, {size}, prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}"
         lines = [f"{type(self).__name__}({title}, {state})"]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
-        shown = list(
-            zip(self.names, *(shown_rate(self, name) for name in ("sensitivity", "specificity")), strict=True)
-        )[:MOST_SHOWN]
+        shown = list(zip(self.names, *shown_rates(self).values(), strict=True))[:MOST_SHOWN]
         for name, *rates in shown:
             lines.append(f"  {name:{width}}  {rates[0]:>11.4f}  {rates[1]:>11.4f}")
         if len(self.names) > MOST_SHOWN:

@@ -70,13 +70,16 @@ class Intervals:
         return Intervals(self.kind, **parts, lesions=self.lesions)
 
 
-def shown_rate(of: Any, name: str) -> Rates:
-    """Return the sensitivity or specificity of a fusion or an estimate as tables show it: nan where it is 0/0.
+def shown_rates(of: Any) -> dict[str, Rates]:
+    """Return sensitivity and specificity of a fusion or an estimate as tables show them: nan where they are 0/0.
 
     EM leaves such a rate at 1e-12, or 1, which says nothing of the rater.
     """
-    rates, untold = getattr(of, name), of._untold
-    return rates if untold is None else np.where(untold[int(name == "specificity")], np.nan, rates)
+    rates: dict[str, Rates] = {"sensitivity": of.sensitivity, "specificity": of.specificity}
+    if of._untold is None:
+        return rates
+    each = zip(rates.items(), of._untold, strict=True)
+    return {name: np.where(untold, np.nan, rate) for (name, rate), untold in each}
 
 
 def spread(rates: Rates, known: NDArray[np.bool_]) -> tuple[Rates, Rates]:

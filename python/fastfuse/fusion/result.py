@@ -15,7 +15,7 @@ from ..inputs.checks import check_choice, check_cut
 from ..inputs.libraries import is_torch
 from ..inputs.names import counted
 from .backends.found import CoreEstimate, Found
-from .intervals import shown_rate
+from .intervals import shown_rates
 from .native.outlets import Outlets
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ class Fusion(Outlets):
     def _columns(self) -> dict[str, Rates]:
         """Return the columns of the table."""
         rates: dict[str, Rates] = {}
-        for name in ("sensitivity", "specificity"):
-            rates[name] = shown_rate(self, name)
+        for name, shown in shown_rates(self).items():
+            rates[name] = shown
             if self.intervals is not None:
                 rates[f"{name}_error"] = getattr(self.intervals, f"{name}_error")
                 rates[f"{name}_low"], rates[f"{name}_high"] = getattr(self.intervals, name).T
@@ -167,12 +167,10 @@ class Fusion(Outlets):
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "not converged"
-        return (
-            f"{type(self).__name__}({self.method}, {counted(len(self.sensitivity), 'rater')}, shape {tuple(self.probability.shape)}, "
-            f"prior {self.prior:.4g}, {counted(self.n_iter, 'iteration')}, {state})\n"
-            f"  sensitivity {np.array2string(self.sensitivity, precision=4)}\n"
-            f"  specificity {np.array2string(self.specificity, precision=4)}"
-        )
+        of = f"{counted(len(self.sensitivity), 'rater')}, shape {tuple(self.probability.shape)}, prior {self.prior:.4g}"
+        title = f"{type(self).__name__}({self.method}, {of}, {counted(self.n_iter, 'iteration')}, {state})"
+        rates = (f"  {name} {np.array2string(one, precision=4)}" for name, one in shown_rates(self).items())
+        return "\n".join([title, *rates])
 
 
 def best_cut(probability: Any) -> float:

@@ -147,10 +147,19 @@ def test_tables_of_a_cohort(tmp_path: Path, priors: Any) -> None:
     assert kept["estimate"]["untold"] == [[False, False, True, False], [False] * 4]
     assert kept["estimate"]["sensitivity"][2] < 1e-6
     assert [row["sensitivity"] is None for row in found.facts["raters"]] == [False, False, True, False]
-    kept["estimate"]["untold"] = [[False, 1, True, False], [False] * 4]
-    (tmp_path / "damaged.json").write_text(json.dumps(kept))
-    with pytest.raises(fastfuse.FastfuseError, match="it must hold true or false for the sensitivity"):
-        read_estimate(tmp_path / "damaged.json")
+    path = tmp_path / "damaged.json"
+    of_one = "untold, sensitivity"
+    for untold, message in [
+        ([[False, 1, True, False], [False] * 4], f"{of_one} of 'Bob' is 1: it must be true or false"),
+        ([[False] * 3, [False] * 4], f"{of_one} is .*: it must hold 4 values"),
+        ([[False] * 4], "it must hold true or false for the sensitivity and the specificity of each rater"),
+        (True, "untold is True: it must hold true or false for the sensitivity and the specificity"),
+    ]:
+        path.write_text(json.dumps({**kept, "estimate": {**kept["estimate"], "untold": untold}}))
+        with pytest.raises(fastfuse.FastfuseError, match=message):
+            read_estimate(path)
+    path.write_text(json.dumps({**kept, "estimate": {**kept["estimate"], "untold": None}}))
+    assert read_estimate(path).estimate._untold is None
 
 
 def test_tables_show_no_rate_that_is_0_of_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +171,7 @@ def test_tables_show_no_rate_that_is_0_of_0(tmp_path: Path, capsys: pytest.Captu
     assert rates[:3] == found.sensitivity[:3].tolist()
     assert found.sensitivity[3] == 1e-12
     assert found._repr_html_().count("undefined") == 2  # of PPV, too
+    assert [line.split().count("nan]") for line in repr(found).splitlines()[1:]] == [1, 0]
     told(found.save, tmp_path / "consensus.nii", like=nib.Nifti1Image(votes[0], np.eye(4)))
     facts = json.loads((tmp_path / "consensus.json").read_text())
     assert facts["raters"][3]["sensitivity"] is None
@@ -201,6 +211,7 @@ def test_three_labels(tmp_path: Path) -> None:
     assert found.sensitivity[6, 1] > 0.8
     shown = np.reshape([row["sensitivity"] for row in found.table()], (7, 3))
     assert np.argwhere(np.isnan(shown)).tolist() == [[6, 1]]
+    assert repr(found).count("nan") == 1
     told(found.save, tmp_path / "labels.nii", like=nib.Nifti1Image(votes[0], np.eye(4)))
     facts = json.loads((tmp_path / "labels.json").read_text())
     assert [one["sensitivity"] is None for one in facts["raters"][6]["labels"]] == [False, True, False]

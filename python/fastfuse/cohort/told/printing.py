@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...fusion.intervals import shown_rate
+from ...fusion.intervals import shown_rates
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.pooled.estimate import PooledEstimate
 from ...images.paths import recorded, shown
@@ -79,8 +79,7 @@ def _rows_of(estimate: PooledEstimate | LabelEstimate) -> list[Facts]:
             for i, name in enumerate(estimate.names)
             for k, label in enumerate(called)
         ]
-    shown_rates = (shown_rate(estimate, what) for what in ("sensitivity", "specificity"))
-    rates = zip(estimate.names, *shown_rates, strict=True)
+    rates = zip(estimate.names, *shown_rates(estimate).values(), strict=True)
     return [
         {
             "rater": name,

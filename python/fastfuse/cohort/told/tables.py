@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fusion.bootstrap import percentiles
-from ...fusion.intervals import Intervals, shown_rate
+from ...fusion.intervals import Intervals, shown_rates
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.table import LabelTable
 from ...fusion.of_raters.agreement import of_tables
@@ -86,14 +86,12 @@ def rater_rows(
             for k in range(len(called))
         ]  # fmt: skip
     intervals = estimate.intervals
-    rates = [shown_rate(estimate, what) for what in RATES]
     one, zero = (unknown, unknown) if intervals is None else (intervals.sensitivity, intervals.specificity)
+    rates = zip(estimate.names, *(each.tolist() for each in shown_rates(estimate).values()), strict=True)
     return [
-        RaterRow(
-            name, "", read[name], float(rates[0][i]), _pair(one[i]), float(rates[1][i]), _pair(zero[i])
-        )
-        for i, name in enumerate(estimate.names)
-    ]  # fmt: skip
+        RaterRow(name, "", read[name], sensitivity, _pair(one[i]), specificity, _pair(zero[i]))
+        for i, (name, sensitivity, specificity) in enumerate(rates)
+    ]
 
 
 def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) -> list[RaterRow]:

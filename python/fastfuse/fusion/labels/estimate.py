@@ -48,7 +48,7 @@ from .prior_map import is_prior_map
 from .readers import Readers
 from .recorded import with_origin_of_labels
 from .remarks import on_votes, remarks_on, remarks_on_copies
-from .result import Consensus, LabelFusion, shown_rates
+from .result import Consensus, LabelFusion, rates_in_lines
 from .table import LabelTable
 
 OF_CASE = ("roi", "spacing_mm", "missing", "threads", "undecided", "decisions")
@@ -297,7 +297,7 @@ class LabelEstimate:
         return (
             f"LabelEstimate({self.method}, {counted(len(self.names), 'rater')}, {counted(len(self.labels), 'label')}, "
             f"{counted(self.n_voxels, 'voxel')}, {counted(self.n_iter, 'iteration')}, {state})\n"
-            f"{shown_rates(Labels(self.labels, self.label_names), self.sensitivity)}"
+            f"{rates_in_lines(Labels(self.labels, self.label_names), self.sensitivity)}"
         )
 
 

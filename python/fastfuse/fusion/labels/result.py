@@ -115,9 +115,7 @@ class LabelFusion(LabelOutlets):
     mean_dropped: float = 0.0
     intervals: LabelIntervals | None = None
     _origin: Origin | None = field(default=None, repr=False, kw_only=True)
-    _untold: NDArray[np.bool_] | None = field(
-        default=None, repr=False, kw_only=True
-    )  # sensitivities that are 0/0
+    _untold: NDArray[np.bool_] | None = field(default=None, repr=False, kw_only=True)  # whose rates are 0/0
 
     @property
     def sensitivity(self) -> Rates:
@@ -167,9 +165,15 @@ class LabelFusion(LabelOutlets):
         labels = np.stack([self.consensus.label(self._integers(), rank, None) for rank in range(count)])
         return labels, np.stack([self.consensus.ranked(rank) for rank in range(count)])
 
+    def _shown_confusion(self) -> Rates:
+        """Return the rates as figures show them: nan where the consensus holds no voxel of the true label where the rater votes."""
+        if self._untold is None:
+            return self.confusion
+        return np.where(self._untold[:, :, None], np.nan, self.confusion)
+
     def _shown_sensitivity(self) -> Rates:
-        """Return the sensitivities as tables show them: nan where the consensus holds no voxel of the label where the rater votes."""
-        return self.sensitivity if self._untold is None else np.where(self._untold, np.nan, self.sensitivity)
+        """Return the sensitivities as tables show them: nan as of :meth:`_shown_confusion`."""
+        return np.diagonal(self._shown_confusion(), axis1=1, axis2=2)
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each rater and label: a list of dicts, as ``pandas.DataFrame`` takes it; nan for a rate that is 0/0."""
@@ -215,11 +219,11 @@ class LabelFusion(LabelOutlets):
         return (
             f"LabelFusion({self.method}, {counted(len(self.raters), 'rater')}, {counted(len(self.labels), 'label')}, "
             f"{counted(self.n_voxels, 'voxel')}, {counted(self.n_iter, 'iteration')}, {state})\n"
-            f"{shown_rates(self._labels(), self.sensitivity)}"
+            f"{rates_in_lines(self._labels(), self._shown_sensitivity())}"
         )
 
 
-def shown_rates(labels: Labels, sensitivity: Rates) -> str:
+def rates_in_lines(labels: Labels, sensitivity: Rates) -> str:
     """Return the first labels and the sensitivities for them, as results show them."""
     rates = np.array2string(sensitivity[:, :MOST_SHOWN], precision=4)
     more = f" ... ({len(labels.values)})" if len(labels.values) > MOST_SHOWN else ""

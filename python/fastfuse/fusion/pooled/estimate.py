@@ -18,7 +18,7 @@ from ..bootstrap import AWAY, for_raters, of_voters, percentiles
 from ..diagnostics import NOWHERE
 from ..doubts.copies import same_in_table
 from ..estimate import Estimate, estimated
-from ..intervals import Intervals, shown_rate
+from ..intervals import Intervals, shown_rates
 from ..masses.table import MassTable, weights_of
 from ..options import Options
 from ..registry import Method, method_called
@@ -30,7 +30,6 @@ from .rows import Values
 from .samples import OverCases, draws
 
 Tables = Mapping[str, VoteTable]
-RATES = "sensitivity", "specificity"
 UNKNOWN = 0.9  # where EM begins for raters of whom nothing is known
 
 
@@ -151,7 +150,7 @@ class PooledEstimate:
             f"PooledEstimate({title}, {self.priors} priors, {counted(self.n_iter, 'iteration')}, {state})"
         ]
         lines.append(f"  {'':{width}}  sensitivity  specificity")
-        for name, one, zero in zip(self.names, *(shown_rate(self, name) for name in RATES), strict=True):
+        for name, one, zero in zip(self.names, *shown_rates(self).values(), strict=True):
             lines.append(f"  {name:{width}}  {one:>11.4f}  {zero:>11.4f}")
         return "\n".join(lines)
 

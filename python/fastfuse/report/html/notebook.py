@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...fusion.intervals import shown_rate
+from ...fusion.intervals import shown_rates
 from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import in_memory, upright
 from ...fusion.native.origin import Origin
@@ -34,9 +34,8 @@ def fusion_html(fusion: Fusion) -> str:
     """Return the table and the picture; all text is escaped, and nothing is loaded."""
     prior = f"shape {tuple(fusion.probability.shape)}, prior {small(fusion.prior)}"
     head = f"{type(fusion).__name__}: {fusion.method} of {counted(len(fusion.sensitivity), 'rater')}, {prior}"
-    columns: dict[str, NDArray[np.float64]] = {
-        name: shown_rate(fusion, name) if name in COLUMNS[:2] else getattr(fusion, name) for name in COLUMNS
-    }
+    columns: dict[str, NDArray[np.float64]] = {name: getattr(fusion, name) for name in COLUMNS}
+    columns |= shown_rates(fusion)
     if isinstance(fusion, BorderFusion):
         columns["offset - anchor"] = fusion.offsets - fusion.anchor
     origin = fusion._origin

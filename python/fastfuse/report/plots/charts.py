@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...evaluation.result import Evaluation
 from ...fusion.estimate import Estimate
-from ...fusion.intervals import shown_rate
+from ...fusion.intervals import shown_rates
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.result import LabelFusion
 from ...fusion.native.kind import in_memory
@@ -74,7 +74,7 @@ def rates(
     check_axes(ax)
     codes = codes_of(found, label, "rates")
     if isinstance(found, (Fusion, Estimate)):
-        sensitivity, specificity = (shown_rate(found, name) for name in ("sensitivity", "specificity"))
+        sensitivity, specificity = shown_rates(found).values()
         intervals = found.intervals
     else:
         sensitivity, specificity = rates_of(found, codes or ())

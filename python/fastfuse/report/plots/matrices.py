@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from ...fusion.labels.estimate import LabelEstimate
 from ...fusion.labels.result import LabelFusion
 from .given import check_axes, check_given, check_of_axes, check_of_file
+from .one_label import confusion_of
 from .pictures import save
 from .style import COLUMN, SMALL, TEXT, UNKNOWN, called, new_axes, tidy
 
@@ -107,7 +108,7 @@ def confusion(
 
 def _matrix(ax: Axes, fusion: LabelFusion | LabelEstimate, place: int, called: Sequence[str]) -> Any:
     colours = colormaps["viridis"].with_extremes(bad=UNKNOWN)
-    matrix = np.ma.masked_invalid(fusion.confusion[place])
+    matrix = np.ma.masked_invalid(confusion_of(fusion)[place])
     drawn = ax.imshow(matrix, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     _name_axes(ax, called)
     if len(called) <= MOST_NUMBERS:

@@ -40,15 +40,20 @@ def codes_of(found: Any, label: Label | None, figure: str) -> list[int] | None:
     return labels.codes(label, "label")
 
 
+def confusion_of(found: LabelFusion | LabelEstimate) -> Rates:
+    """Return the raters' confusion matrices; nan where nothing tells a rate."""
+    return found._shown_confusion() if isinstance(found, LabelFusion) else found.confusion
+
+
 def rates_of(found: LabelFusion | LabelEstimate, codes: Sequence[int]) -> tuple[Rates, Rates]:
     """Return each rater's sensitivity and specificity for these labels against all others, m of each.
 
     Both are of the confusion matrices, whose rows are weighted by the prior; rows that are undefined are left out.
     """
-    inside = np.isin(np.arange(len(found.labels)), codes)
+    inside, shown = np.isin(np.arange(len(found.labels)), codes), confusion_of(found)
 
     def share(these: NDArray[np.bool_]) -> Rates:
-        rows = found.confusion[:, these][:, :, these].sum(axis=2)
+        rows = shown[:, these][:, :, these].sum(axis=2)
         weights = np.where(np.isnan(rows), 0.0, found.prior[these])
         return divided(np.nansum(rows * weights, axis=1), weights.sum(axis=1))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import CohortError, ImageError, kept_warnings
-from ...fusion.intervals import shown_rate
+from ...fusion.intervals import shown_rates
 from ...fusion.methods.border import border_staple
 from ...fusion.methods.dilated import dilated_staple
 from ...fusion.methods.simplified import simplified_soft_staple
@@ -163,8 +163,7 @@ def _kept(path: Path, key: str, tell: Callable[[str], None]) -> Volume | None:
 def _keep(path: Path, fusion: Fusion, case: LoadedCase, more: dict[str, Any]) -> None:
     facts = {
         "method": fusion.method,
-        "sensitivity": number_or_null(shown_rate(fusion, "sensitivity")),
-        "specificity": number_or_null(shown_rate(fusion, "specificity")),
+        **{name: number_or_null(rates) for name, rates in shown_rates(fusion).items()},
         "prior": fusion.prior,
         "n_iter": fusion.n_iter,
         "converged": fusion.converged,
