@@ -21,7 +21,6 @@ CALLED = {
     "border-staple": "border-STAPLE",
     "majority": "a majority vote",
 }
-TWO = 2  # labels: a voxel has one or the other, whatever may be true
 OF_METHODS = (*CALLED, "label-maps", "three-classes")  # subjects that are the method itself
 SAMPLED = {
     "bootstrap": "voxels",
@@ -154,9 +153,10 @@ def _labels(facts: Facts) -> Iterator[str]:
     options = facts["options"]
     candidates, knows = options.get("candidates"), dict(options.get("knows") or {})
     names = [one["name"] for one in facts.get("raters", ())] if knows else []
+    are_two = isinstance(facts["labels"], list) and len(facts["labels"]) == 2  # both may be true by default
     if candidates == "voted":
         yield "The label of a voxel is one that somebody votes there."
-    elif candidates == "all" and not (isinstance(facts["labels"], list) and len(facts["labels"]) == TWO):
+    elif candidates == "all" and not are_two:
         yield "The label of a voxel may be any."
     if options.get("confusion") == "class":
         yield "A rater has one sensitivity for each label."

@@ -19,7 +19,7 @@ from ..region import marked_by_votes
 
 FEW = 1 << 16  # values that tell most probabilities from labels
 FIRST = 64  # that tell most label maps from one-hot votes
-FEWEST = 30  # voxels of two slices that no rater's label map has as each other's complement by chance
+FEWEST = 30  # voxels of a slice: in fewer, two slices of a label map may complement each other by chance
 LABEL_TOLERANCE = 1e-4
 SUM = 1e-3  # by which a sum may miss 1
 
@@ -166,14 +166,19 @@ def _is_soft(array: Array, *, sure: bool) -> bool:
 
 def _is_one_hot(array: Array) -> bool:
     """Tell whether each voxel has 1 in one channel and 0 in the others, or nan in all, as where a vote is missing."""
-    for count in (FIRST, FEW, array[0].size):  # a label map ends at the first
-        few = np.stack([channel.flat[:count] for channel in array])
-        gone = np.isnan(few).all(axis=0) if few.dtype.kind == "f" else np.zeros(1, bool)
-        if gone.any():
-            few = few[:, ~gone]
-        if not (((few == 0) | (few == 1)).all() and (few.sum(axis=0, dtype=np.float64) == 1).all()):
+    for count in (FIRST, FEW):  # a label map ends at the first
+        if not _are_one_hot(np.stack([channel.flat[:count] for channel in array])):
             return False
-    return few.size > 0
+    is_voted = array.size > 0 and not (array.dtype.kind == "f" and bool(np.isnan(array).all()))
+    return is_voted and _are_one_hot(array)
+
+
+def _are_one_hot(few: Array) -> bool:
+    """Tell it of these voxels, channels first."""
+    gone = np.isnan(few).all(axis=0) if few.dtype.kind == "f" else None
+    if gone is not None and gone.any():
+        few = few[:, ~gone]
+    return bool(((few == 0) | (few == 1)).all() and (few.sum(axis=0, dtype=np.float64) == 1).all())
 
 
 def _are_one_hot_pairs(arrays: Sequence[Array]) -> bool:
