@@ -265,7 +265,10 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent() -> None:
     with memory.filling(memory.LITTLE, lambda: None), memory._room:  # as another thread may hold it
         child = os.fork()
         if child == 0:
-            signal.alarm(10)
-            with memory.filling(1 << 62, lambda: None):
-                os._exit(0)
+            try:
+                signal.alarm(10)
+                with memory.filling(1 << 62, lambda: None):
+                    os._exit(0)
+            finally:
+                os._exit(1)  # else an error would run the other tests a second time
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
