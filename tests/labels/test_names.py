@@ -193,12 +193,13 @@ def test_layers_are_no_label_map(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the command is of a POSIX shell")
-def test_the_command_that_makes_a_label_map_of_classes_works(tmp_path: Path) -> None:
-    """One-hot, classes last, as NIfTI has them: what is fused then is the map that they are of."""
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_the_command_that_makes_a_label_map_of_classes_works(tmp_path: Path, axis: int) -> None:
+    """One-hot, classes last, as NIfTI has them, or first: what is fused then is the map that they are of."""
     whole = np.random.default_rng(0).integers(0, 3, (5, 4, 3))
     maps = [whole, np.where(np.arange(5)[:, None, None] == 2, 1, whole)]
     for i, one in enumerate(maps):
-        path = save(tmp_path / f"{i} of.nii", np.stack([one == k for k in range(3)], -1).astype(np.uint8))
+        path = save(tmp_path / f"{i} of.nii", np.stack([one == k for k in range(3)], axis).astype(np.uint8))
         with pytest.raises(fastfuse.ImageError, match="save it as one 3-D label map: python -c") as refused:
             fastfuse.fuse_files([path], tmp_path / "o.nii", labels="all")
         command = str(refused.value).partition("label map: python ")[2]
@@ -207,6 +208,9 @@ def test_the_command_that_makes_a_label_map_of_classes_works(tmp_path: Path) -> 
     for path, one in zip(made, maps, strict=True):
         np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), one)
     fastfuse.fuse_files(made, tmp_path / "maps.nii", labels="all", method="majority")
-    odd = save(tmp_path / "it's.nii", np.zeros((3, 4, 5, 2), np.uint8))
-    with pytest.raises(fastfuse.ImageError, match=r"save it as one 3-D label map$"):
-        fastfuse.fuse_files([odd], tmp_path / "p.nii", labels="all")
+    hot = np.stack([whole == k for k in range(3)], axis).astype(np.uint8)
+    odd = save(tmp_path / "it's.nii", hot)
+    times = save(tmp_path / "times.nii", np.random.default_rng(1).integers(0, 9, hot.shape).astype(np.uint8))
+    for one in (odd, times):
+        with pytest.raises(fastfuse.ImageError, match=r"save it as one 3-D label map$"):
+            fastfuse.fuse_files([one], tmp_path / "p.nii", labels="all")

@@ -24,6 +24,7 @@ import pytest
 
 import fastfuse
 from fastfuse.errors import ModelError
+from fastfuse.images.four_axes import FourAxesError
 
 SHAPE = (14, 15, 16)
 BALL = np.linalg.norm(np.indices(SHAPE) - 7, axis=0) < 5
@@ -131,6 +132,7 @@ def test_calls_leave_the_process_as_it_was(tmp_path: Path) -> None:
         fastfuse.CohortError("in: empty"),
         fastfuse.OutputError("c.nii: exists; pass --overwrite (overwrite=True)"),
         ModelError("own network", "its traceback"),
+        FourAxesError("a.nii: it has shape (2, 3, 4, 5)"),
         fastfuse.FusionWarning("one; two", remarks=("one", "two")),
     ],
 )

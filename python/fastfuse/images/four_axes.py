@@ -23,6 +23,23 @@ WORDS = {FIRST: "first", LAST: "last"}
 SAVE_ONE = "save the channel that is meant as an image of three axes"
 
 
+class FourAxesError(ImageError):
+    """An image of four axes of which no channel was chosen.
+
+    Attributes
+    ----------
+    image : Image or None
+        None in another process than that which read it.
+    """
+
+    def __init__(self, message: str, image: Image | None = None) -> None:
+        super().__init__(message)
+        self.image = image
+
+    def __reduce__(self) -> tuple[type[FourAxesError], tuple[str]]:
+        return type(self), (str(self),)
+
+
 def one_channel(image: Image, wanted: Wanted) -> Image:
     """Return the channel of an image of four axes that is wanted; an image of three as it is.
 
@@ -35,9 +52,10 @@ def one_channel(image: Image, wanted: Wanted) -> Image:
         return image
     foreground = wanted.foreground
     if not (foreground.labels or foreground.binarize):
-        raise ImageError(
+        raise FourAxesError(
             f"{shown(image.path)}: it has shape {image.data.shape}; one 3-D image per file is needed, so split it first "
-            "(nibabel.four_to_three); of a network's probabilities, select_label=K (--select-label K) takes one class"
+            "(nibabel.four_to_three); of a network's probabilities, select_label=K (--select-label K) takes one class",
+            image,
         )
     unit = _unit(image, foreground)
     given = "last" if image.channels_last else wanted.channel_axis
@@ -56,11 +74,15 @@ def channels_of(image: Image) -> list[Image]:
     """Return the volumes of an image of four axes whose values sum to 1 along one of them; an image of three alone."""
     if image.data.ndim != 4:
         return [image]
+    values = np.moveaxis(image.data, (*axes_of_classes(image), LAST)[0], 0)
+    return [replace(image, data=volume) for volume in values]
+
+
+def axes_of_classes(image: Image) -> list[int]:
+    """Return the axes along which an image of four axes holds classes: none, one, or either end."""
     ends = (LAST,) if image.channels_last else (LAST, FIRST)
     summing = [axis for axis in ends if are_classes(np.moveaxis(image.data, axis, 0))]
-    summing = summing or [axis for axis in ends if kind_of(np.moveaxis(image.data, axis, 0)) == "classes"]
-    values = np.moveaxis(image.data, (*summing, LAST)[0], 0)
-    return [replace(image, data=volume) for volume in values]
+    return summing or [axis for axis in ends if kind_of(np.moveaxis(image.data, axis, 0)) == "classes"]
 
 
 def _without_nan(image: Image) -> Image:

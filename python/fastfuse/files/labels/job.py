@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...fusion.labels.result import LabelFusion
 from ...images.formats.label_names import tsv_bytes
+from ...images.four_axes import FourAxesError, axes_of_classes
 from ...images.image import Image
 from ...images.outputs import Outputs, check_outputs
 from ...images.paths import as_path, as_paths, listed_paths, needed_path, shown
@@ -121,20 +122,10 @@ class LabelJob:
                 raise
             by_itself = "overlap" in str(error)  # of segments
             how = "all, each by itself, give overlap=True (--overlap); or" if by_itself else "all labels,"
-            command = "" if by_itself else self._made_a_map(str(error))
+            command = _made_a_map(error.image) if isinstance(error, FourAxesError) and error.image else ""
             raise ImageError(
                 f"{error}. That fuses one; to fuse {how} save it as one 3-D label map{command}"
             ) from error
-
-    def _made_a_map(self, complaint: str) -> str:
-        """Return, after a colon, the command that makes a label map of the NIfTI complained of; nothing of other files."""
-        named = [path for path in self.files.raters if complaint.startswith(f"{shown(path)}: ")]
-        if not named or not named[0].name.endswith((".nii", ".nii.gz")) or not SAFE.fullmatch(str(named[0])):
-            return ""
-        path = str(named[0])
-        to = f"{path.removesuffix('.gz').removesuffix('.nii')}_labels.nii.gz"
-        made = "n.Nifti1Image(i.get_fdata().argmax(-1).astype('uint8'), i.affine)"
-        return f": python -c \"import nibabel as n; i = n.load('{path}'); n.save({made}, '{to}')\""
 
     def volumes(self, fusion: LabelFusion, groups: Volumes) -> Sequence[tuple[Path, NDArray[Any], str]]:
         """Return the images to write, each with what it is; ``groups`` make the probability of each group."""
@@ -232,3 +223,13 @@ def label_job(
         as_path(label_names, "label_names"),
         label_prior(prior),
     )
+
+
+def _made_a_map(image: Image) -> str:
+    """Return, after a colon, the command that makes a label map of the classes in a NIfTI; nothing of anything else."""
+    path, axes = str(image.path), axes_of_classes(image)
+    if len(axes) != 1 or not path.endswith((".nii", ".nii.gz")) or not SAFE.fullmatch(path):
+        return ""
+    to = f"{path.removesuffix('.gz').removesuffix('.nii')}_labels.nii.gz"
+    made = f"n.Nifti1Image(i.get_fdata().argmax({axes[0]}).astype('uint8'), i.affine)"
+    return f": python -c \"import nibabel as n; i = n.load('{path}'); n.save({made}, '{to}')\""
