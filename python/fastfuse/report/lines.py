@@ -24,7 +24,7 @@ class Lines(Protocol):
     """A stream that takes lines."""
 
     def line(self, text: str, style: str = "") -> None:
-        """Write one line: not wrapped, not cut, no markup in it; what :func:`inert` escapes, it escapes."""
+        """Write one line: escaped by :func:`inert`, not wrapped, not cut, no markup in it."""
 
 
 class Plain:
@@ -118,7 +118,7 @@ def without_markup(line: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return the columns that a text takes on a terminal, where it is :func:`inert`."""
+    """Return the columns that a text takes on a terminal, once :func:`inert` has escaped it."""
     text = inert(text)
     if text.isprintable() and (text.isascii() or all(sign.isascii() or sign in NARROW for sign in text)):
         return len(text)
