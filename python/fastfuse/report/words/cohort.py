@@ -20,7 +20,9 @@ def asked_of(facts: Facts) -> dict[str, Any]:
         cut = settings.get("cut", 0.5)
         options |= {"cut": None, "label_rule": "dice"} if cut == "dice" else {"cut": cut}
         options |= {"ties": settings["ties"]} if "ties" in settings else {}
-    asked = {"method": method, "options": options, "fastfuse": facts["fastfuse"], "grid": _grid(settings)}
+    # Which files were resampled the cases' own sidecars tell.
+    grid = {name: settings[name] for name in ("resample", "use") if name in settings}
+    asked = {"method": method, "options": options, "fastfuse": facts["fastfuse"], "grid": grid}
     if settings.get("soften") or method == "dilated-staple":
         asked["dilation"] = {
             "options": {**USUAL_RING, **(settings.get("dilation") or {})},
@@ -28,9 +30,3 @@ def asked_of(facts: Facts) -> dict[str, Any]:
         }
         asked["dilation"] |= {"raters": []} if settings.get("soften") else {}
     return asked | ({"labels": settings["labels"]} if settings.get("labels") else {})
-
-
-def _grid(settings: Facts) -> dict[str, Any]:
-    """Return what is told of the cases' grids; whether a file of them was resampled their sidecars tell."""
-    placed = {"placed": ["resampled by the nearest voxel"]} if settings.get("resample") == "nearest" else {}
-    return placed | ({"use": settings["use"]} if settings.get("use") else {})

@@ -39,8 +39,11 @@ def _several(what: str, these: Any) -> str:
 
 
 def placed_on(grid: Facts) -> Iterator[str]:
-    """Yield what was done to files that lie between the voxels of others, and which affine of theirs counts."""
-    if any("resampled by" in one for one in grid.get("placed", ())):
+    """Yield what was done to files that lie between the voxels of others, and which affine of theirs counts.
+
+    ``grid``: as a sidecar has it, or ``resample`` and ``use`` as they were asked of many cases.
+    """
+    if grid.get("resample") == "nearest" or any("resampled by" in one for one in grid.get("placed", ())):
         yield "Segmentations on other lattices were resampled by the nearest voxel."
     if grid.get("use") is not None:
         yield f"Images lie where their {grid['use']} says."
