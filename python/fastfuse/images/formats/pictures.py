@@ -56,11 +56,7 @@ def read_picture(path: Path, wanted: Wanted) -> Image:
         raise ImageError(f"{shown(path)}: reading it needs Pillow: {installing('images')}") from None
     with quiet():
         try:
-            try:
-                size, told, scaled, pages, doubts = _opened(path, pillow)
-            except pillow.DecompressionBombError:
-                with _any_size(pillow):
-                    size, told, scaled, pages, doubts = _opened(path, pillow)
+            size, told, scaled, pages, doubts = _opened_of_any_size(path, pillow)
         except (ImageError, MemoryError):
             raise
         except Exception as error:  # of many kinds
@@ -94,6 +90,15 @@ def _holds_only(data: NDArray[Any], top: int) -> bool:
     return all(bool(np.all((page == 0) | (page == top))) for page in np.moveaxis(data, 2, 0))
 
 
+def _opened_of_any_size(path: Path, pillow: Any) -> tuple[str, str, str, NDArray[Any], list[str]]:
+    """Return what :func:`_opened` does; the limit is that of all threads, and lifted for pictures beyond it alone."""
+    try:
+        return _opened(path, pillow)
+    except pillow.DecompressionBombError:
+        with _any_size(pillow):
+            return _opened(path, pillow)
+
+
 def _opened(path: Path, pillow: Any) -> tuple[str, str, str, NDArray[Any], list[str]]:
     """Return a picture's size in words, what its axes and its scale tell, its pages, and what is doubtful about them."""
     with pillow.open(path, formats=("PNG", "TIFF")) as picture:
@@ -107,10 +112,7 @@ def _opened(path: Path, pillow: Any) -> tuple[str, str, str, NDArray[Any], list[
 
 @contextmanager
 def _any_size(pillow: Any) -> Iterator[None]:
-    """Lift Pillow's limit on the number of pixels: what the header tells is held against the memory here.
-
-    The limit is that of all threads, and protects what others read: it is lifted for pictures beyond it alone.
-    """
+    """Lift Pillow's limit on the number of pixels: what the header tells is held against the memory here."""
     with _lifting:
         before, pillow.MAX_IMAGE_PIXELS = pillow.MAX_IMAGE_PIXELS, None
         try:
