@@ -21,6 +21,7 @@ class Lattice:
     Attributes
     ----------
     grid : Grid
+        Shape and affine, in mm, RAS+.
     file : Path
         The file that has it.
     named : bool

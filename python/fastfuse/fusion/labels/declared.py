@@ -220,7 +220,7 @@ class AskedLabels:
         names, or their labels. ``prior``: the same of all, or a mapping of labels.""",
         methods=of_maps,
         flag=Flag(
-            "Structures may overlap: each of --labels, or of --select-segment, is fused by itself, into one image of four axes.",
+            "Structures may overlap: each label, or segment, that is chosen is fused by itself, into one image of four axes.",
             bool,
         ),
     )

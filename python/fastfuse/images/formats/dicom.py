@@ -51,7 +51,7 @@ def read_dicom(path: Path, wanted: Wanted) -> Image:
             raise ImageError(
                 f"{shown(path)}: cannot be read as a DICOM segmentation ({shown(_why(error))}); is it complete?"
             ) from error
-    # Outside quiet(), whose lock another thread may need that reads the file of the grid.
+    # Outside quiet(), whose lock in the shell another thread may need that reads the file of the grid.
     return drawn(path, structures, wanted)
 
 

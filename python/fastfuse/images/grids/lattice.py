@@ -20,11 +20,8 @@ from ..reading import READ_ERRORS, read
 from ..wanted import Lattice, Wanted
 from .chosen_form import with_form
 
-OF_PARTS: tuple[Kind, ...] = (
-    "votes",
-    "present",
-    "mask",
-)  # whose grids count, in this order, where none is named
+# Whose grids count, in this order, where none is named.
+OF_PARTS: tuple[Kind, ...] = ("votes", "present", "mask")
 
 
 def with_lattice(
