@@ -155,13 +155,13 @@ def test_a_lock_whose_file_was_removed_is_none(tmp_path: Path, monkeypatch: pyte
         return lock(descriptor)
 
     monkeypatch.setattr(folder_lock, "try_lock", late)
-    descriptor = folder_lock.lock_at_once(path)
-    assert descriptor is not None
+    descriptor = folder_lock.locked_at_once(path, "it is taken")
     try:
         assert os.path.samestat(os.fstat(descriptor), path.stat())
         assert len(opened) == 2
         assert opened[1] == opened[0]  # the first is closed, and its number free again
-        assert folder_lock.lock_at_once(path) is None
+        with pytest.raises(fastfuse.OutputError, match="it is taken"):
+            folder_lock.locked_at_once(path, "it is taken")
     finally:
         os.close(descriptor)
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double most_weight = 1.5; // of a rater in the anchor
 constexpr double far_off = 4;       // from the median
-constexpr double rounding = 1e-9;   // of a sum of weights: else it decides where two halves weigh the same
+constexpr double rounding = 1e-9;   // of a sum of weights, which may put it below the half that it is
 
 // The offset up to which half of the weight lies.
 double weighted_median(const std::vector<double>& offset, const std::vector<double>& weight,

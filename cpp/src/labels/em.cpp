@@ -151,7 +151,7 @@ bool is_higher(const EmFit& plain, const EmFit& with_jumps) {
 }
 
 double largest_move(const std::vector<double>& moved, const std::vector<double>& mass) {
-    constexpr double slack = 1e-9; // of sums that rounding leaves below a voxel
+    constexpr double slack = 1e-9; // a truth of one voxel may sum up to less by rounding
     const double held = std::min(least_mass, *std::max_element(mass.begin(), mass.end())) * (1 - slack);
     double most = 0;
     for (std::size_t k = 0; k < moved.size(); ++k)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import ImageError, OutputError, reason_of
-from ..images.folder_lock import lock_at_once
+from ..images.folder_lock import locked_at_once
 from ..images.outputs import UNCHANGED, made_folder
 from ..images.paths import recorded, shown
 from ..images.sidecar import json_of, sidecar_bytes
@@ -93,16 +93,14 @@ class Place:
         """
         with made_folder(self.out), ExitStack() as held:
             if shard is None:
-                held.enter_context(_held(self.out / LOCK, self.out))
+                held.enter_context(_held(self.out / LOCK))
                 others = list(self.out.glob(SHARDS))
             else:
-                held.enter_context(
-                    _held(self.out / LOCK.replace(".lock", f"-{shard[0]}-of-{shard[1]}.lock"), self.out)
-                )
+                held.enter_context(_held(self.out / LOCK.replace(".lock", f"-{shard[0]}-of-{shard[1]}.lock")))
                 others = [self.out / LOCK]
             for path in others:
                 if path.exists():
-                    with _held(path, self.out):
+                    with _held(path):
                         pass
             with _keeping():
                 yield
@@ -121,21 +119,14 @@ def _keeping() -> Iterator[None]:
 
 
 @contextmanager
-def _held(path: Path, out: Path) -> Iterator[None]:
+def _held(path: Path) -> Iterator[None]:
     """Hold the lock of a file, which stays, unless nothing else is in the folder."""
-    try:
-        descriptor = lock_at_once(path)
-    except OSError as error:
-        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror})") from None
-    if descriptor is None:
-        raise OutputError(
-            f"{shown(out)}: another run writes there; wait for its end, or choose another folder"
-        )
+    descriptor = locked_at_once(path, "another run writes there; wait for its end, or choose another folder")
     try:
         yield
     finally:
         with suppress(OSError):
-            if [*out.iterdir()] == [path]:
+            if [*path.parent.iterdir()] == [path]:
                 path.unlink()
         os.close(descriptor)
 

@@ -75,8 +75,24 @@ def _opened(path: Path) -> int:
             raise refused from None
 
 
-def lock_at_once(path: Path) -> int | None:
-    """Return the descriptor of a file that is locked, or knows no locks; None if another process holds it."""
+def locked_at_once(path: Path, taken: str) -> int:
+    """Return the descriptor of a file that is locked, or knows no locks.
+
+    Raises
+    ------
+    OutputError
+        If another process holds it: ``taken`` says what that one does, and what to do; or if its folder takes no files.
+    """
+    try:
+        descriptor = _lock_at_once(path)
+    except OSError as error:
+        raise OutputError(f"{shown(path.parent)}: cannot be written ({error.strerror or error})") from None
+    if descriptor is None:
+        raise OutputError(f"{shown(path.parent)}: {taken}")
+    return descriptor
+
+
+def _lock_at_once(path: Path) -> int | None:
     for _ in range(TRIES):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         locked = try_lock(descriptor)

@@ -120,7 +120,7 @@ def test_over_cases(priors: Any) -> None:
 
 @pytest.mark.parametrize("priors", ["own", "shared"])
 def test_tables_of_a_cohort(tmp_path: Path, priors: Any) -> None:
-    """Dan reads three healthy cases. His row in the table has no interval, and the warning names him."""
+    """A rater of healthy cases alone has no sensitivity in the table, nor an interval of it, and a warning names them."""
     root = make_cohort(tmp_path / "in", 3)
     for case in range(3):
         for name, mask in zip(("Ann", "Bob", "Dan"), 0 * masks(case), strict=True):

@@ -32,7 +32,6 @@ from ...inputs.names import told
 from ..settings import Settings
 
 Tables = Mapping[str, VoteTable] | Mapping[str, LabelTable]
-RATES = "sensitivity", "specificity"
 MOST_IN_A_FIGURE = 400  # cases
 
 
@@ -104,7 +103,9 @@ def rows_of_sidecars(sidecars: Mapping[str, Any], replicates: int, seed: int) ->
             read[rater["name"]] += 1
             if "sensitivity" in rater:
                 at = names.index(rater["name"])
-                rates[place, :, at] = [np.nan if rater[what] is None else rater[what] for what in RATES]
+                rates[place, :, at] = [
+                    np.nan if rater[what] is None else rater[what] for what in ("sensitivity", "specificity")
+                ]
     known = ~np.isnan(rates)
     filled = np.where(known, rates, 0)
     with np.errstate(invalid="ignore"):

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CohortError, FastfuseError, OutputError
-from ...images.folder_lock import lock_at_once
+from ...images.folder_lock import locked_at_once
 from ...images.outputs import made_folder
 from ...images.paths import shown
 
@@ -71,14 +71,10 @@ def free_in(out: Path, number: int) -> Iterator[None]:
 def _claimed(out: Path, number: int) -> Iterator[None]:
     """Hold a data set's number, so that of two exports at once the second is refused before it writes anything."""
     path = out / f".fastfuse-Dataset{number:03d}.lock"
-    try:
-        descriptor = lock_at_once(path)
-    except OSError as error:
-        raise OutputError(f"{shown(out)}: cannot be written ({error.strerror or error})") from error
-    if descriptor is None:
-        raise OutputError(
-            f"{shown(out)}: another export writes data set {number} there; wait for its end, or choose another number (--dataset-id)"
-        )
+    descriptor = locked_at_once(
+        path,
+        f"another export writes data set {number} there; wait for its end, or choose another number (--dataset-id)",
+    )
     try:
         yield
     finally:
